@@ -1,0 +1,57 @@
+# One library a folder, one test program a folder.
+
+# ltml_library(NAME SOURCES ... [DEPENDS ...] [TORCH])
+#   TORCH: includes and links LibTorch and shares the one precompiled Torch header.
+function(ltml_library name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE ltml_warnings)
+  if(ARG_TORCH)
+    ltml_use_torch(${name})
+  endif()
+endfunction()
+
+# ltml_program(NAME SOURCES ... [DEPENDS ...] [TORCH]): a program in build/bin.
+function(ltml_program name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} ltml_warnings)
+  if(ARG_TORCH)
+    ltml_use_torch(${name})
+  endif()
+endfunction()
+
+# ltml_test(NAME SOURCES ... [DEPENDS ...] [LABEL unit] [TORCH]): a GoogleTest program, run whole.
+# It finds golden values and test data below the macro LTML_SOURCE_DIR.
+function(ltml_test name)
+  cmake_parse_arguments(ARG "TORCH" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE
+    LTML_SOURCE_DIR="${CMAKE_SOURCE_DIR}" LTML_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} ltml_warnings GTest::gmock_main)
+  if(ARG_TORCH)
+    ltml_use_torch(${name})
+  endif()
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "OMP_NUM_THREADS=1")
+endfunction()
+
+function(ltml_use_torch name)
+  if(NOT TARGET torch_precompiled)
+    file(WRITE ${CMAKE_BINARY_DIR}/torch_precompiled.cc "")
+    add_library(torch_precompiled OBJECT ${CMAKE_BINARY_DIR}/torch_precompiled.cc)
+    target_link_libraries(torch_precompiled PUBLIC torch_wheel PRIVATE ltml_warnings)
+    target_precompile_headers(torch_precompiled PRIVATE ${CMAKE_SOURCE_DIR}/cmake/torch_precompiled.h)
+  endif()
+  target_link_libraries(${name} PRIVATE torch_wheel)
+  target_precompile_headers(${name} REUSE_FROM torch_precompiled)
+endfunction()

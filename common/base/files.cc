@@ -1,0 +1,165 @@
+#include "common/base/files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include "common/base/status_macros.h"
+
+namespace ltml::base {
+namespace {
+
+absl::Status FileError(std::string_view what, const std::filesystem::path& path, int error) {
+  const std::string message =
+      fmt::format("{} '{}': {}", what, path.string(), std::generic_category().message(error));
+  return error == ENOENT ? absl::NotFoundError(message) : absl::InternalError(message);
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+absl::Status WriteAll(int descriptor, std::string_view content, const std::filesystem::path& path) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(descriptor, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return FileError("cannot write", path, errno);
+    content.remove_prefix(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteAndSync(const std::filesystem::path& path, std::string_view content) {
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (file.number() < 0) return FileError("cannot create", path, errno);
+  LTML_RETURN_IF_ERROR(WriteAll(file.number(), content, path));
+  if (::fsync(file.number()) != 0) return FileError("cannot sync", path, errno);
+  return absl::OkStatus();
+}
+
+std::filesystem::path FolderOf(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path, int64_t limit_bytes) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.number() < 0) return FileError("cannot open", path, errno);
+  std::string content;
+  char buffer[65536];
+  while (true) {
+    const ssize_t count = ::read(file.number(), buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return FileError("cannot read", path, errno);
+    if (count == 0) return content;
+    content.append(buffer, static_cast<size_t>(count));
+    if (static_cast<int64_t>(content.size()) > limit_bytes) {
+      return absl::InvalidArgumentError(
+          fmt::format("'{}' is larger than {} bytes", path.string(), limit_bytes));
+    }
+  }
+}
+
+absl::Status SyncPath(const std::filesystem::path& path) {
+  const Descriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (opened.number() < 0) return FileError("cannot open", path, errno);
+  if (::fsync(opened.number()) != 0) return FileError("cannot sync", path, errno);
+  return absl::OkStatus();
+}
+
+absl::Status WriteFileAtomically(const std::filesystem::path& file, std::string_view content) {
+  std::filesystem::path temporary = file;
+  temporary += fmt::format(".partial-{}", ::getpid());
+  if (absl::Status written = WriteAndSync(temporary, content); !written.ok()) {
+    ::unlink(temporary.c_str());
+    return written;
+  }
+  if (::rename(temporary.c_str(), file.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    return FileError("cannot replace", file, error);
+  }
+  return SyncPath(FolderOf(file));
+}
+
+absl::StatusOr<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.number() < 0) return FileError("cannot open", path, errno);
+  struct stat info{};
+  if (::fstat(file.number(), &info) != 0) return FileError("cannot examine", path, errno);
+  if (!S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(fmt::format("'{}' is not a regular file", path.string()));
+  }
+  MappedFile mapped;
+  mapped.size_ = static_cast<size_t>(info.st_size);
+  if (mapped.size_ == 0) return mapped;
+  void* address = ::mmap(nullptr, mapped.size_, PROT_READ, MAP_SHARED, file.number(), 0);
+  if (address == MAP_FAILED) return FileError("cannot map", path, errno);
+  mapped.data_ = static_cast<const std::byte*>(address);
+  return mapped;
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+absl::StatusOr<PrivateFolder> PrivateFolder::Create(std::string_view prefix) {
+  std::string parent = "/tmp";
+  for (const char* variable : {"XDG_RUNTIME_DIR", "TMPDIR"}) {
+    const char* value = std::getenv(variable);
+    // A Unix socket's path holds 108 bytes.
+    if (value == nullptr || value[0] == '\0' || std::string_view(value).size() > 60) continue;
+    if (::access(value, W_OK) == 0) {
+      parent = value;
+      break;
+    }
+  }
+  std::string name = fmt::format("{}/{}-XXXXXX", parent, prefix);
+  if (::mkdtemp(name.data()) == nullptr) return FileError("cannot create", name, errno);
+  PrivateFolder folder;
+  folder.path_ = name;
+  return folder;
+}
+
+PrivateFolder::PrivateFolder(PrivateFolder&& other) noexcept
+    : path_(std::exchange(other.path_, {})) {}
+
+PrivateFolder& PrivateFolder::operator=(PrivateFolder&& other) noexcept {
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+PrivateFolder::~PrivateFolder() {
+  if (path_.empty()) return;
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace ltml::base

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "common/statistics/statistics.h"
+#include "ltml/v1/statistics.pb.h"
+
+namespace ltml::statistics {
+
+// To and from the messages of proto/ltml/v1/statistics.proto.  Reading checks that all arrays have
+// `classes` entries and counts are not negative: InvalidArgument says which is off.
+v1::WindowSums ToProto(const WindowSums& sums);
+v1::DecayedTotals ToProto(const DecayedTotals& totals);
+v1::Compensation ToProto(const Compensation& compensation);
+absl::StatusOr<WindowSums> FromProto(const v1::WindowSums& proto, int classes);
+absl::StatusOr<DecayedTotals> FromProto(const v1::DecayedTotals& proto, int classes);
+absl::StatusOr<Compensation> FromProto(const v1::Compensation& proto, int classes);
+
+}  // namespace ltml::statistics

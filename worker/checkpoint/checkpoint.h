@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ltml/v1/checkpoint.pb.h"
+#include "worker/model/network.h"
+
+namespace ltml::checkpoint {
+
+// A run's folder checkpoints/ holds step-000000500/ with model.safetensors, optimizer.safetensors,
+// state.json and manifest.json (sizes and sha256 of the others).  A folder is complete or absent:
+// written under a temporary name, synced, renamed, parent synced.
+
+// sha256 over the tensors; state.model_digest of the last step is a run's model_digest.
+std::string ModelDigest(const std::vector<model::NamedTensor>& tensors);
+
+// Writes checkpoints/step-<state.step>; an equal one already there is replaced.  `progress` is
+// called once a tensor.  Returns the folder.
+absl::StatusOr<std::filesystem::path> Write(const std::filesystem::path& run_folder,
+                                            const v1::CheckpointState& state,
+                                            const std::vector<model::NamedTensor>& model,
+                                            const std::vector<model::NamedTensor>& optimizer,
+                                            const std::function<void()>& progress);
+
+// Checks the manifest, sizes and digests of one checkpoint folder.  DataLoss names the damaged file.
+absl::StatusOr<v1::CheckpointState> Verify(const std::filesystem::path& folder);
+
+// Copies the tensors of a file in `folder` ("model.safetensors") into `tensors` in place, by name;
+// InvalidArgument names every missing, extra or misshaped one.
+absl::Status LoadInto(const std::filesystem::path& folder, std::string_view file,
+                      const std::vector<model::NamedTensor>& tensors);
+
+struct Newest {
+  std::filesystem::path folder;
+  v1::CheckpointState state;
+  std::vector<std::string> skipped;  // one sentence for each newer one that is damaged
+};
+// The newest whole checkpoint of a run.  NotFound when there is none, with what was skipped.
+absl::StatusOr<Newest> FindNewest(const std::filesystem::path& run_folder);
+
+// Removes all but the `keep` newest and the one of step `best_step` (-1: none), and leftovers of
+// interrupted writes.
+absl::Status Retain(const std::filesystem::path& run_folder, int keep, int64_t best_step);
+
+// Step of the best evaluation: highest validation mAP total, the earliest on ties; -1 for none.
+int64_t BestStep(const v1::CheckpointState& state);
+
+}  // namespace ltml::checkpoint

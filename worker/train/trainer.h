@@ -1,0 +1,102 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/statistics/statistics.h"
+#include "worker/model/loss.h"
+#include "worker/model/network.h"
+#include "worker/train/batch_source.h"
+#include "worker/train/collective.h"
+#include "worker/train/grant_source.h"
+
+namespace ltml::train {
+
+enum class OptimizerKind { kSgd, kAdamW };
+enum class Decay { kStep, kCosine };
+enum class CompensationMode { kStatistics, kLabels, kLearnable, kNone };
+
+struct TrainerOptions {
+  OptimizerKind optimizer = OptimizerKind::kSgd;
+  double learning_rate = 0.02, momentum = 0.9, weight_decay = 1e-4;
+  double beta1 = 0.9, beta2 = 0.999;
+  bool decay_norm = true;
+
+  int64_t steps = 1;
+  int64_t warmup_steps = 0;
+  double warmup_start = 1.0 / 3;
+  Decay decay = Decay::kStep;
+  std::vector<double> milestones = {0.625, 0.875};
+
+  int64_t global_batch = 1;       // per stream
+  int64_t window = 20;            // steps of a statistics window
+  CompensationMode compensation = CompensationMode::kStatistics;
+  // Mode kLabels: the constants.
+  statistics::Compensation fixed_compensation;
+  model::Weighting weighting = model::Weighting::kFrequency;
+  double consistency = 0.1;
+  std::vector<double> rho;        // [K]
+  int64_t image_size = 224;
+  int64_t log_every_steps = 10;
+  int64_t bucket_bytes = int64_t{25} << 20;
+
+  std::chrono::nanoseconds step_limit = std::chrono::seconds(300);
+  std::chrono::nanoseconds grant_limit = std::chrono::seconds(120);
+  // Tests: batch norm in evaluation mode, so that a batch's split does not matter.
+  bool frozen_batch_norm = false;
+};
+
+// The statistics of the streams as a checkpoint keeps them (docs/details.md, resume).
+struct StatisticsSnapshot {
+  int64_t step = 0;
+  statistics::DecayedTotals totals_in_force;  // in force in the window of `step`
+  statistics::WindowSums previous_window;     // global
+  statistics::WindowSums open_window;         // global, so far
+};
+
+// Data-parallel training, one object a rank.  Gradients are summed over ranks in flat buckets; batch
+// norm's running statistics, loss parts and the control word travel with the last bucket.
+class Trainer {
+ public:
+  // All references must live on.  Options of all ranks are the same.
+  static absl::StatusOr<std::unique_ptr<Trainer>> Create(const TrainerOptions& options,
+                                                         model::Network& network,
+                                                         Collective& collective,
+                                                         GrantSource& grants, BatchSource& batches,
+                                                         Monitor& monitor);
+  ~Trainer();
+
+  // Sends rank 0's parameters and buffers to all ranks and checks by digest that all hold the same.
+  absl::Status BroadcastWeights(std::chrono::nanoseconds timeout);
+
+  // Trains until `step` steps are completed or a command is agreed on, which is returned.  A
+  // non-finite loss or gradient is OutOfRange with rank, step and loss parts.
+  absl::StatusOr<Command> RunUntil(int64_t step);
+
+  int64_t step() const;  // completed
+  // After RunUntil, on all ranks: sums over ranks.
+  absl::StatusOr<StatisticsSnapshot> SnapshotStatistics(std::chrono::nanoseconds timeout);
+  // This rank's sums of the window that is open now (for `finished`), never the resumed part.
+  const statistics::WindowSums& open_window() const;
+
+  // Optimiser state as named tensors ("momentum.<parameter>", "adam_m.", "adam_v.") and learnable
+  // compensation ("compensation.<branch>.<sign>.sigma"); views, valid while training rests.
+  std::vector<model::NamedTensor> OptimizerTensors();
+  // The tensors of model.safetensors: parameters, buffers, learnable sigma and mu.
+  std::vector<model::NamedTensor> ModelTensors();
+  // Before the first RunUntil, after ModelTensors and OptimizerTensors were overwritten in place.
+  absl::Status Restore(const StatisticsSnapshot& statistics);
+
+ private:
+  struct Implementation;
+  explicit Trainer(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace ltml::train
