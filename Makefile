@@ -1,0 +1,28 @@
+# A thin face over scripts/ and CMake.
+.PHONY: help setup build test unit format lint bench asan tsan demo clean
+help:
+	@echo 'make setup | build | test | unit | format | lint | bench | asan | tsan | demo | clean'
+setup:
+	scripts/setup
+build: setup
+	scripts/build
+test:
+	scripts/test
+unit:
+	scripts/test -L unit
+format:
+	scripts/check --fix
+lint: build
+	scripts/check
+	scripts/lint
+bench: build
+	scripts/build ltml_benchmarks
+	build/bin/ltml_benchmarks
+asan tsan: setup
+	cmake --preset $(if $(filter asan,$@),asan-ubsan,tsan)
+	ninja -C build/$(if $(filter asan,$@),asan-ubsan,tsan)
+	ctest --test-dir build/$(if $(filter asan,$@),asan-ubsan,tsan) -L unit --output-on-failure
+demo:
+	scripts/demo
+clean:
+	rm -rf build

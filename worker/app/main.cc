@@ -1,0 +1,103 @@
+// ltml-worker TASK.json: one rank of an attempt.  Started by mpirun, which the supervisor starts.
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "common/base/log.h"
+#include "common/base/proto_json.h"
+#include "common/base/status_macros.h"
+#include "worker/app/cause.h"
+#include "worker/app/evaluate_task.h"
+#include "worker/app/options.h"
+#include "worker/app/resume.h"
+#include "worker/app/tracing.h"
+#include "worker/app/training.h"
+#include "worker/collective/collectives.h"
+
+namespace ltml::worker {
+namespace {
+
+session::SessionOptions SessionOptionsOf(const Rank& rank, const StartingPoint& start) {
+  session::SessionOptions options;
+  options.coordinator = rank.task.coordinator();
+  const char* token = std::getenv("LTML_TOKEN");
+  options.token = token == nullptr ? "" : token;
+  options.attempt_epoch = rank.task.attempt_epoch();
+  options.rank = rank.rank();
+  options.world_size = rank.world_size();
+  options.classes = rank.task.classes();
+  options.connect_limit = ToNanoseconds(rank.task.job().limits().start());
+  options.lease = ToNanoseconds(rank.task.job().limits().lease());
+  options.training = rank.task.kind() == v1::WorkerTask::KIND_TRAIN;
+  if (rank.is_first() && start.state) options.resume = start.state->statistics();
+  return options;
+}
+
+absl::StatusOr<v1::Finished> Work(Rank& rank, const StartingPoint& start) {
+  if (rank.task.kind() == v1::WorkerTask::KIND_TRAIN) return Train(rank, start);
+  return RunEvaluation(rank);
+}
+
+absl::Status Connect(Rank& rank, StartingPoint& start) {
+  const auto limit = ToNanoseconds(rank.task.job().limits().start());
+  LTML_ASSIGN_OR_RETURN(rank.collective, collective::MakeMpi(limit));
+  base::SetLogContext(fmt::format("rank={}", rank.rank()));
+  if (rank.task.kind() == v1::WorkerTask::KIND_TRAIN) {
+    LTML_ASSIGN_OR_RETURN(start, FindStartingPoint(rank.task, *rank.collective, limit));
+  }
+  LTML_ASSIGN_OR_RETURN(rank.session,
+                        session::Session::Open(SessionOptionsOf(rank, start)));
+  return absl::OkStatus();
+}
+
+// A failed rank leaves at once: waiting in MPI_Finalize for ranks that wait for it would hang, and
+// mpirun ends the others when one leaves without it.
+[[noreturn]] void LeaveFailed(Rank& rank, const absl::Status& status) {
+  base::Log(base::LogLevel::kError, "rank_failed", "cause={} message={}",
+            v1::FailureCause_Name(CauseOf(status)),
+            base::LogValue(std::string(status.message())));
+  if (rank.session == nullptr && rank.collective != nullptr) {
+    auto late = session::Session::Open(SessionOptionsOf(rank, StartingPoint{}));
+    if (late.ok()) rank.session = *std::move(late);
+  }
+  if (rank.session != nullptr) rank.session->Fail(CauseOf(status), std::string(status.message()));
+  std::fflush(nullptr);
+  _exit(1);
+}
+
+int Main(const char* task_file) {
+  SetLogLevelFromEnvironment();
+  // Stops come from the coordinator, so that all ranks act at the end of the same step.
+  std::signal(SIGINT, SIG_IGN);
+  std::signal(SIGUSR1, SIG_IGN);
+  Rank rank;
+  StartingPoint start;
+  if (absl::Status read = base::ReadJsonFile(task_file, &rank.task); !read.ok()) {
+    LeaveFailed(rank, read);
+  }
+  at::set_num_interop_threads(1);
+  at::set_num_threads(rank.task.job().resources().threads_per_rank());
+  if (absl::Status connected = Connect(rank, start); !connected.ok()) LeaveFailed(rank, connected);
+  const absl::StatusOr<v1::Finished> finished = Work(rank, start);
+  if (!finished.ok()) LeaveFailed(rank, finished.status());
+  rank.session->Finish(*finished);
+  return 0;
+}
+
+}  // namespace
+}  // namespace ltml::worker
+
+int main(int argc, char** argv) {
+  if (argc == 2 && argv[1][0] != '-') return ltml::worker::Main(argv[1]);
+  const bool help = argc == 2 && std::strcmp(argv[1], "--help") == 0;
+  std::fputs("usage: ltml-worker TASK.json\n\n"
+             "One rank of a job.  Started by ltml through mpirun, not by hand.\n"
+             "Example: ltml train examples/clipart/job.toml\n",
+             help ? stdout : stderr);
+  return help ? 0 : 2;
+}

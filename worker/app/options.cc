@@ -1,0 +1,155 @@
+#include "worker/app/options.h"
+
+#include "common/statistics/statistics.h"
+
+namespace ltml::worker {
+namespace {
+
+model::Architecture ArchitectureOf(v1::Model::Architecture architecture) {
+  switch (architecture) {
+    case v1::Model::ARCHITECTURE_RESNET18:
+      return model::Architecture::kResnet18;
+    case v1::Model::ARCHITECTURE_RESNET34:
+      return model::Architecture::kResnet34;
+    case v1::Model::ARCHITECTURE_RESNET101:
+      return model::Architecture::kResnet101;
+    default:
+      return model::Architecture::kResnet50;
+  }
+}
+
+model::Branches BranchesOf(v1::Model::Branches branches) {
+  switch (branches) {
+    case v1::Model::BRANCHES_UNIFORM:
+      return model::Branches::kUniform;
+    case v1::Model::BRANCHES_REBALANCED:
+      return model::Branches::kRebalanced;
+    default:
+      return model::Branches::kBoth;
+  }
+}
+
+train::CompensationMode CompensationOf(v1::Loss::Compensation compensation) {
+  switch (compensation) {
+    case v1::Loss::COMPENSATION_LABELS:
+      return train::CompensationMode::kLabels;
+    case v1::Loss::COMPENSATION_LEARNABLE:
+      return train::CompensationMode::kLearnable;
+    case v1::Loss::COMPENSATION_NONE:
+      return train::CompensationMode::kNone;
+    default:
+      return train::CompensationMode::kStatistics;
+  }
+}
+
+std::vector<std::vector<int32_t>> LabelRows(const dataset::Dataset& data) {
+  std::vector<std::vector<int32_t>> rows(data.images());
+  for (int64_t i = 0; i < data.images(); ++i) {
+    const auto labels = data.labels(i);
+    rows[i].assign(labels.begin(), labels.end());
+  }
+  return rows;
+}
+
+std::vector<double> LabelFrequency(const dataset::Dataset& data) {
+  std::vector<double> rho;
+  for (const int64_t count : data.class_counts()) {
+    rho.push_back(static_cast<double>(count) / static_cast<double>(data.images()));
+  }
+  return rho;
+}
+
+void SetOptimizer(const v1::Optimizer& from, train::TrainerOptions& to) {
+  to.optimizer = from.kind() == v1::Optimizer::KIND_ADAMW ? train::OptimizerKind::kAdamW
+                                                          : train::OptimizerKind::kSgd;
+  to.learning_rate = from.learning_rate();
+  to.momentum = from.momentum();
+  to.weight_decay = from.weight_decay();
+  to.decay_norm = from.decay_norm();
+  to.beta1 = from.betas(0);
+  to.beta2 = from.betas(1);
+}
+
+void SetSchedule(const v1::Schedule& from, train::TrainerOptions& to) {
+  to.steps = from.steps();
+  to.warmup_steps = from.warmup_steps();
+  to.warmup_start = from.warmup_start();
+  to.decay = from.decay() == v1::Schedule::DECAY_COSINE ? train::Decay::kCosine
+                                                        : train::Decay::kStep;
+  to.milestones.assign(from.milestones().begin(), from.milestones().end());
+}
+
+}  // namespace
+
+std::chrono::nanoseconds ToNanoseconds(const google::protobuf::Duration& duration) {
+  return std::chrono::seconds(duration.seconds()) + std::chrono::nanoseconds(duration.nanos());
+}
+
+model::NetworkOptions NetworkOptionsOf(const v1::JobSpec& job, int classes) {
+  model::NetworkOptions options;
+  options.architecture = ArchitectureOf(job.model().architecture());
+  options.width = job.model().width();
+  options.classes = classes;
+  options.head_layers.assign(job.model().head_layers().begin(), job.model().head_layers().end());
+  options.branches = BranchesOf(job.model().branches());
+  options.separate_bn_statistics = job.model().separate_bn_statistics();
+  return options;
+}
+
+absl::StatusOr<train::TrainerOptions> TrainerOptionsOf(const v1::JobSpec& job,
+                                                       const dataset::Dataset& training_set) {
+  train::TrainerOptions options;
+  SetOptimizer(job.optimizer(), options);
+  SetSchedule(job.schedule(), options);
+  options.global_batch = job.streams().global_batch();
+  options.window = job.loss().statistics_window();
+  options.compensation = CompensationOf(job.loss().compensation());
+  if (options.compensation == train::CompensationMode::kLabels) {
+    options.fixed_compensation =
+        statistics::CompensateFromLabels(LabelRows(training_set), training_set.classes());
+  }
+  options.weighting = job.loss().weighting() == v1::Loss::WEIGHTING_NONE
+                          ? model::Weighting::kNone
+                          : model::Weighting::kFrequency;
+  options.consistency = job.loss().consistency();
+  options.rho = LabelFrequency(training_set);
+  options.image_size = job.model().image_size();
+  options.step_limit = ToNanoseconds(job.limits().step());
+  options.grant_limit = ToNanoseconds(job.limits().grant());
+  return options;
+}
+
+data::LoaderOptions LoaderOptionsOf(const v1::JobSpec& job, int rank, int world_size,
+                                    int64_t first_step) {
+  data::LoaderOptions options;
+  options.seed = job.streams().seed();
+  options.global_batch = job.streams().global_batch();
+  options.rank = rank;
+  options.world_size = world_size;
+  options.image_size = job.model().image_size();
+  options.use_uniform = job.model().branches() != v1::Model::BRANCHES_REBALANCED;
+  options.use_rebalanced = job.model().branches() != v1::Model::BRANCHES_UNIFORM;
+  options.first_step = first_step;
+  options.steps = job.schedule().steps();
+  options.threads = job.data().loader_threads();
+  options.apply_orientation = job.data().apply_orientation();
+  const v1::Augmentation& augmentation = job.augmentation();
+  options.crop_scale = {augmentation.crop_scale(0), augmentation.crop_scale(1)};
+  options.crop_ratio = {augmentation.crop_ratio(0), augmentation.crop_ratio(1)};
+  options.flip = augmentation.flip();
+  options.jitter = augmentation.jitter();
+  return options;
+}
+
+data::EvaluationOptions EvaluationOptionsOf(const v1::JobSpec& job, int rank, int world_size) {
+  data::EvaluationOptions options;
+  options.batch = job.evaluation().batch();
+  options.image_size = job.model().image_size();
+  options.apply_orientation = job.data().apply_orientation();
+  options.threads = job.data().loader_threads();
+  options.rank = rank;
+  options.world_size = world_size;
+  return options;
+}
+
+}  // namespace ltml::worker

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "common/dataset/dataset.h"
+#include "ltml/v1/job.pb.h"
+#include "worker/data/loader.h"
+#include "worker/model/network.h"
+#include "worker/train/trainer.h"
+
+namespace ltml::worker {
+
+// The job's settings in the types of each room.  The job has been validated.
+model::NetworkOptions NetworkOptionsOf(const v1::JobSpec& job, int classes);
+absl::StatusOr<train::TrainerOptions> TrainerOptionsOf(const v1::JobSpec& job,
+                                                       const dataset::Dataset& training_set);
+data::LoaderOptions LoaderOptionsOf(const v1::JobSpec& job, int rank, int world_size,
+                                    int64_t first_step);
+data::EvaluationOptions EvaluationOptionsOf(const v1::JobSpec& job, int rank, int world_size);
+
+std::chrono::nanoseconds ToNanoseconds(const google::protobuf::Duration& duration);
+
+}  // namespace ltml::worker

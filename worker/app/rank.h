@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "ltml/v1/run.pb.h"
+#include "worker/app/run_log.h"
+#include "worker/session/session.h"
+#include "worker/train/collective.h"
+
+namespace ltml::worker {
+
+// What a rank has once it is connected: its place among the ranks and its coordinator.
+struct Rank {
+  v1::WorkerTask task;
+  std::unique_ptr<train::Collective> collective;
+  std::unique_ptr<session::Session> session;
+
+  int rank() const { return collective->rank(); }
+  int world_size() const { return collective->world_size(); }
+  bool is_first() const { return rank() == 0; }
+};
+
+// The trainer's monitor: tells the session, writes metrics.jsonl on rank 0, and remembers where the
+// rank is, for the failure message.
+class RankMonitor : public train::Monitor {
+ public:
+  RankMonitor(session::Session& session, RunLog* log) : session_(session), log_(log) {}
+
+  void Progress(train::Phase phase, int64_t counter, int64_t step) override {
+    session_.Progress(phase, counter, step);
+  }
+  void Step(const train::StepReport& report) override;
+  train::Command Poll() override { return session_.Poll(); }
+
+  // The first error of writing metrics.jsonl.
+  const absl::Status& log_status() const { return log_status_; }
+
+ private:
+  session::Session& session_;
+  RunLog* log_;
+  absl::Status log_status_;
+};
+
+// Marks a phase whose work moves no counter of its own (loading, one checkpoint tensor more).
+class PhaseCounter {
+ public:
+  PhaseCounter(train::Monitor& monitor, train::Phase phase, int64_t step)
+      : monitor_(monitor), phase_(phase), step_(step) {
+    Advance();
+  }
+  void Advance() { monitor_.Progress(phase_, ++counter_, step_); }
+
+ private:
+  train::Monitor& monitor_;
+  train::Phase phase_;
+  int64_t step_;
+  int64_t counter_ = 0;
+};
+
+}  // namespace ltml::worker
