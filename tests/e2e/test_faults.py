@@ -80,7 +80,7 @@ class Faults(harness.WithData):
             at += 2
         shard.write_bytes(content)
         folder = self.folder / 'r-damaged-image'
-        result = self.train(self.job(), folder, code=1)
+        result = self.train(self.job(), folder, '--set', f'data.train="{copy}"', code=1)
         self.assertIn('.png', result.stderr)
         self.assert_nothing_left(folder)
 
