@@ -12,20 +12,20 @@
 namespace ltml::dataset {
 
 struct ImportOptions {
-  std::filesystem::path source;          // a .jsonl file, or a folder of class folders
-  std::filesystem::path destination;     // must not exist or be an empty folder
-  std::string format = "auto";           // auto, jsonl, folder
-  std::filesystem::path images;          // where relative image paths start; empty: the source's folder
-  std::filesystem::path classes;         // class table file or imported data set; empty: names sorted
-  int resize_short_side = 0;             // 0 keeps the encoded file as it is
-  bool skip_bad_images = false;          // instead of failing; each is listed in the result
+  std::filesystem::path source;       // a .jsonl file, or a folder of class folders
+  std::filesystem::path destination;  // must not exist or be an empty folder
+  std::string format = "auto";        // auto, jsonl, folder
+  std::filesystem::path images;   // where relative image paths start; empty: the source's folder
+  std::filesystem::path classes;  // class table file or imported data set; empty: names sorted
+  int resize_short_side = 0;      // 0 keeps the encoded file as it is
+  bool skip_bad_images = false;   // instead of failing; each is listed in the result
   // Called now and then with (images done, images in all).
   std::function<void(int64_t, int64_t)> progress;
 };
 
 struct ImportResult {
   v1::DatasetInfo info;
-  std::vector<std::string> warnings;     // classes without an image, skipped images
+  std::vector<std::string> warnings;  // classes without an image, skipped images
 };
 
 // Reads the source, checks every image by decoding it, and writes the data set folder: complete or
