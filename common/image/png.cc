@@ -142,6 +142,8 @@ absl::StatusOr<Stored> DecodePng(std::span<const std::byte> file, const DecodeOp
   spng_ihdr header;
   LTML_RETURN_IF_ERROR(StatusOf(spng_get_ihdr(context.get(), &header)));
   LTML_RETURN_IF_ERROR(CheckSize(header, essence.file.size(), options));
+  // Up to the image data: faults there are told by this call only.
+  LTML_RETURN_IF_ERROR(StatusOf(spng_decode_chunks(context.get())));
 
   const bool alpha = HasAlpha(context.get(), header);
   Stored stored;
