@@ -16,14 +16,14 @@ namespace ltml::coordinator {
 struct RunEvents {
   std::function<void(int rank, const std::string& host, int ranks)> rank_connected;
   std::function<void(const v1::StepMetrics&)> step;
-  std::function<void(const v1::Progress&)> progress;      // rank 0's
+  std::function<void(const v1::Progress&)> progress;  // rank 0's
   std::function<void(int64_t step, const std::string& folder)> checkpoint;
   std::function<void(const v1::Report&)> evaluation;
 };
 
 struct LocalRunOptions {
-  v1::WorkerTask task;                    // coordinator address and epoch are filled in here
-  std::filesystem::path folder;           // run folder (train) or a scratch folder (evaluate)
+  v1::WorkerTask task;           // coordinator address and epoch are filled in here
+  std::filesystem::path folder;  // run folder (train) or a scratch folder (evaluate)
   int ranks = 1;
   int classes = 0;
   RunEvents events;
@@ -34,8 +34,8 @@ struct LocalRunOptions {
 struct RunOutcome {
   enum class Kind { kSucceeded, kStopped, kFailed };
   Kind kind = Kind::kFailed;
-  v1::Failure failure;                    // kFailed: cause, rank, host, step, message
-  int64_t step = 0;                       // completed
+  v1::Failure failure;  // kFailed: cause, rank, host, step, message
+  int64_t step = 0;     // completed
 };
 
 // One attempt on this machine: a coordinator on a private Unix socket inside this process, ranks

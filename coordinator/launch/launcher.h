@@ -12,12 +12,12 @@
 namespace ltml::launch {
 
 struct LaunchOptions {
-  std::filesystem::path run_folder;      // its `lock` is held while any process of the attempt lives
+  std::filesystem::path run_folder;  // its `lock` is held while any process of the attempt lives
   std::filesystem::path attempt_folder;  // rank logs, task.json, exit.json
   int64_t attempt_epoch = 1;
   int ranks = 1;
   int threads_per_rank = 1;
-  std::string token;                     // handed to ranks in the environment, never in arguments
+  std::string token;  // handed to ranks in the environment, never in arguments
   std::chrono::nanoseconds stop_grace{};
   std::chrono::nanoseconds lock_wait{};  // limits.stop: how long an older attempt may hold the lock
 };
@@ -26,7 +26,8 @@ struct LaunchOptions {
 class Attempt {
  public:
   virtual ~Attempt() = default;
-  // The exit record once the attempt has ended and nothing of it is left; DeadlineExceeded otherwise.
+  // The exit record once the attempt has ended and nothing of it is left; DeadlineExceeded
+  // otherwise.
   virtual absl::StatusOr<v1::ExitRecord> Wait(std::chrono::nanoseconds timeout) = 0;
   // Asks the supervisor to end the attempt: SIGTERM to mpirun, then SIGKILL to all that is left.
   // `reason` goes into the exit record.

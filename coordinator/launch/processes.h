@@ -1,0 +1,39 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace ltml::launch {
+
+// The environment variable that marks every process of an attempt, from the supervisor down.
+inline constexpr char kAttemptVariable[] = "LTML_ATTEMPT";
+
+// How the processes of an attempt are told from all others.
+struct AttemptMark {
+  // Value of LTML_ATTEMPT in the environment they were started with: 128 random bits.
+  std::string id;
+  // The supervisor's process id, which is its session's too: processes of that session and children
+  // of the supervisor belong to the attempt whatever their environment says.  Only while the
+  // supervisor has not been waited for; 0 for none.
+  pid_t supervisor = 0;
+};
+
+// Living processes of the attempt, without the caller itself.  Zombies do not count.  Reads /proc:
+// about 20 us a process of the machine.
+std::vector<pid_t> ProcessesOf(const AttemptMark& mark);
+
+struct Sweep {
+  std::vector<pid_t> killed;  // had to be killed
+  std::vector<pid_t> left;    // did not go within the limit (uninterruptible in the kernel)
+};
+
+// SIGKILL to all processes of the attempt, again and again, until none is left or `limit` is over.
+Sweep EndProcesses(const AttemptMark& mark, std::chrono::nanoseconds limit);
+
+// 128 bits from the operating system as 32 hexadecimal digits.
+std::string RandomToken();
+
+}  // namespace ltml::launch

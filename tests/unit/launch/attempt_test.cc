@@ -1,0 +1,328 @@
+// One attempt under the real mpirun with shell scripts for ranks: how it ends, and what is left.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <functional>
+#include <thread>
+
+#include "common/base/files.h"
+#include "common/base/proto_json.h"
+#include "coordinator/launch/launcher.h"
+#include "coordinator/launch/mpirun_report.h"
+#include "coordinator/launch/processes.h"
+#include "coordinator/launch/run_lock.h"
+
+extern char** environ;
+
+namespace ltml::launch {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+bool Eventually(const std::function<bool()>& condition, std::chrono::nanoseconds limit = 10s) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(10ms);
+  }
+  return true;
+}
+
+class AttemptTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ::setenv("LTML_BIN_DIR", LTML_BINARY_DIR "/bin", 1); }
+  void TearDown() override {
+    // Whatever a test did: nothing of the last attempt may live or lie about.
+    const std::string id = AttemptId();
+    if (id.empty()) return;
+    EXPECT_TRUE(ProcessesOf({.id = id}).empty()) << id;
+    EXPECT_FALSE(std::filesystem::exists(ScratchFolder(id)));
+    (void)EndProcesses({.id = id}, 5s);
+  }
+
+  // The ranks run this script; $R is the rank.
+  void Worker(const std::string& script) {
+    const auto file = folder_.path() / "worker.sh";
+    ASSERT_TRUE(
+        base::WriteFileAtomically(file, "#!/bin/sh\nR=$OMPI_COMM_WORLD_RANK\n" + script + "\n")
+            .ok());
+    std::filesystem::permissions(file, std::filesystem::perms::owner_all);
+    ::setenv("LTML_WORKER", file.c_str(), 1);
+  }
+  LaunchOptions Options(int ranks = 2) const {
+    return {.run_folder = folder_.path(),
+            .attempt_folder = attempt_folder_,
+            .attempt_epoch = 7,
+            .ranks = ranks,
+            .token = "the-token",
+            .stop_grace = 1500ms};
+  }
+  std::string Log(const std::string& name) const {
+    return base::ReadFile(attempt_folder_ / name).value_or("");
+  }
+  std::string AttemptId() const {
+    const std::string lock = base::ReadFile(folder_.path() / "lock").value_or("");
+    return lock.size() < 33 ? "" : lock.substr(lock.size() - 33, 32);
+  }
+  bool RanksSay(const std::string& word) const {
+    return Eventually([&] {
+      return Log("rank-0.log").find(word) != std::string::npos &&
+             Log("rank-1.log").find(word) != std::string::npos;
+    });
+  }
+  pid_t Supervisor() const {
+    int epoch = 0;
+    int process = -1;
+    const std::string lock = base::ReadFile(folder_.path() / "lock").value_or("");
+    std::sscanf(lock.c_str(), "attempt %d, supervisor %d", &epoch, &process);
+    return process;
+  }
+  pid_t Mpirun() const {
+    int process = -1;
+    const std::string log = Log("supervisor.log");
+    const size_t at = log.find("mpirun_started pid=");
+    if (at != std::string::npos) std::sscanf(log.c_str() + at, "mpirun_started pid=%d", &process);
+    return process;
+  }
+  // Starts launch_owner and gives its process id.
+  pid_t StartOwner() const {
+    std::string program = LTML_BINARY_DIR "/tests/launch_owner";
+    std::string run = folder_.path().string();
+    std::string attempt = attempt_folder_.string();
+    char* arguments[] = {program.data(), run.data(), attempt.data(), nullptr};
+    pid_t process = -1;
+    EXPECT_EQ(::posix_spawn(&process, program.c_str(), nullptr, nullptr, arguments, environ), 0);
+    return process;
+  }
+
+  base::PrivateFolder folder_ = *base::PrivateFolder::Create("attempt-test");
+  std::filesystem::path attempt_folder_ = folder_.path() / "attempts" / "7";
+};
+
+TEST_F(AttemptTest, SuccessLeavesRecordAndLogs) {
+  Worker("echo out $R $1 $LTML_TOKEN $OMP_NUM_THREADS; echo err $R >&2");
+  auto attempt = Launch(Options());
+  ASSERT_TRUE(attempt.ok()) << attempt.status();
+  const auto record = (*attempt)->Wait(20s);
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_EQ(record->attempt_epoch(), 7);
+  EXPECT_EQ(record->exit_status(), 0);
+  EXPECT_EQ(record->signal(), 0);
+  EXPECT_EQ(record->stop_reason(), "");
+  EXPECT_EQ(record->swept_processes(), 0);
+  EXPECT_GE(record->ended_unix_milliseconds(), record->started_unix_milliseconds());
+  EXPECT_THAT(Log("rank-1.log"),
+              HasSubstr(fmt::format("out 1 {}/task.json the-token 1\n", attempt_folder_.string())));
+  EXPECT_THAT(Log("rank-0.log"), HasSubstr("err 0\n"));
+  v1::ExitRecord written;
+  ASSERT_TRUE(base::ReadJsonFile(attempt_folder_ / "exit.json", &written).ok());
+  EXPECT_EQ(written.SerializeAsString(), record->SerializeAsString());
+  EXPECT_EQ((*attempt)->Wait(0s)->SerializeAsString(), record->SerializeAsString());
+}
+
+TEST_F(AttemptTest, ErrorOfARankIsNamed) {
+  Worker("[ $R = 1 ] && exit 3; sleep 60");
+  auto attempt = Launch(Options());
+  ASSERT_TRUE(attempt.ok()) << attempt.status();
+  const auto record = (*attempt)->Wait(20s);
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_EQ(record->exit_status(), 3);
+  const auto exit = FindRankExit(Log("mpirun.log"));
+  ASSERT_TRUE(exit.has_value()) << Log("mpirun.log");
+  EXPECT_EQ(exit->rank, 1);
+  EXPECT_EQ(exit->exit_status, 3);
+}
+
+TEST_F(AttemptTest, KilledRankIsNamed) {
+  Worker("[ $R = 1 ] && kill -9 $$; sleep 60");
+  auto attempt = Launch(Options());
+  ASSERT_TRUE(attempt.ok()) << attempt.status();
+  const auto record = (*attempt)->Wait(20s);
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_EQ(record->exit_status(), 137);
+  const auto exit = FindRankExit(Log("mpirun.log"));
+  ASSERT_TRUE(exit.has_value()) << Log("mpirun.log");
+  EXPECT_EQ(exit->rank, 1);
+  EXPECT_EQ(exit->signal, 9);
+}
+
+TEST_F(AttemptTest, StopEndsRanksThatSleepAndSaysWhy) {
+  Worker("echo ready; exec sleep 60");
+  auto attempt = Launch(Options());
+  ASSERT_TRUE(attempt.ok()) << attempt.status();
+  ASSERT_TRUE(RanksSay("ready"));
+  EXPECT_EQ((*attempt)->Wait(50ms).status().code(), absl::StatusCode::kDeadlineExceeded);
+  (*attempt)->Stop("the test\nis over");
+  const auto record = (*attempt)->Wait(20s);
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_EQ(record->stop_reason(), "the test is over");
+}
+
+TEST_F(AttemptTest, StopEndsRanksThatIgnoreSignals) {
+  Worker(
+      "trap '' TERM INT HUP CONT; setsid sh -c 'trap \"\" TERM; sleep 60; true' & "
+      "echo ready; while true; do sleep 1; done");
+  auto attempt = Launch(Options());
+  ASSERT_TRUE(attempt.ok()) << attempt.status();
+  ASSERT_TRUE(RanksSay("ready"));
+  (*attempt)->Stop("enough");
+  const auto record = (*attempt)->Wait(20s);
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_GE(record->swept_processes(), 2);
+}
+
+TEST_F(AttemptTest, StopEndsAFrozenRank) {
+  Worker("echo ready; kill -STOP $$; exec sleep 60");
+  auto attempt = Launch(Options());
+  ASSERT_TRUE(attempt.ok()) << attempt.status();
+  ASSERT_TRUE(RanksSay("ready"));
+  (*attempt)->Stop("frozen");
+  ASSERT_TRUE((*attempt)->Wait(20s).ok());
+}
+
+TEST_F(AttemptTest, DestroyingItEndsIt) {
+  Worker("echo ready; exec sleep 60");
+  auto attempt = Launch(Options());
+  ASSERT_TRUE(attempt.ok()) << attempt.status();
+  ASSERT_TRUE(RanksSay("ready"));
+  attempt->reset();
+  EXPECT_TRUE(std::filesystem::exists(attempt_folder_ / "exit.json"));
+}
+
+TEST_F(AttemptTest, ChattyRanksGetCappedLogs) {
+  Worker("seq 1 200000");
+  auto attempt = Launch(Options());
+  ASSERT_TRUE(attempt.ok()) << attempt.status();
+  ASSERT_TRUE((*attempt)->Wait(30s).ok());
+  for (const char* name : {"rank-0.log", "rank-1.log"}) {
+    const std::string log = Log(name);
+    EXPECT_TRUE(log.starts_with("1\n2\n3\n")) << log.substr(0, 100);
+    EXPECT_THAT(log, HasSubstr("bytes left out"));
+    EXPECT_TRUE(log.ends_with("199999\n200000\n"));
+    EXPECT_LT(log.size(), (128u << 10) + 100);
+  }
+}
+
+TEST_F(AttemptTest, KilledMpirunTakesItsRanksAlong) {
+  Worker("trap '' TERM; echo ready; while true; do sleep 1; done");
+  auto attempt = Launch(Options());
+  ASSERT_TRUE(attempt.ok()) << attempt.status();
+  ASSERT_TRUE(RanksSay("ready"));
+  ASSERT_EQ(::kill(Mpirun(), SIGKILL), 0);
+  const auto record = (*attempt)->Wait(20s);
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_EQ(record->signal(), SIGKILL);
+  EXPECT_EQ(record->stop_reason(), "");
+}
+
+TEST_F(AttemptTest, KilledSupervisorIsReportedAndSweptByTheOwner) {
+  Worker("trap '' TERM; setsid sleep 60 & echo ready; while true; do sleep 1; done");
+  auto attempt = Launch(Options());
+  ASSERT_TRUE(attempt.ok()) << attempt.status();
+  ASSERT_TRUE(RanksSay("ready"));
+  ASSERT_EQ(::kill(Supervisor(), SIGKILL), 0);
+  const auto record = (*attempt)->Wait(20s);
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_EQ(record->exit_status(), -1);
+  EXPECT_EQ(record->signal(), SIGKILL);
+  EXPECT_THAT(record->stop_reason(), HasSubstr("supervisor was killed by signal 9"));
+  EXPECT_TRUE(std::filesystem::exists(attempt_folder_ / "exit.json"));
+}
+
+TEST_F(AttemptTest, FrozenSupervisorIsEndedWithTheAttempt) {
+  Worker("echo ready; exec sleep 60");
+  LaunchOptions options = Options();
+  options.stop_grace = 100ms;
+  auto attempt = Launch(options);
+  ASSERT_TRUE(attempt.ok()) << attempt.status();
+  ASSERT_TRUE(RanksSay("ready"));
+  ASSERT_EQ(::kill(Supervisor(), SIGSTOP), 0);
+  attempt->reset();
+}
+
+TEST_F(AttemptTest, EverythingEndsWithAKilledOwner) {
+  Worker("trap '' TERM; echo ready; while true; do sleep 1; done");
+  const pid_t owner = StartOwner();
+  ASSERT_TRUE(RanksSay("ready"));
+  ASSERT_EQ(::kill(owner, SIGKILL), 0);
+  ::waitpid(owner, nullptr, 0);
+  v1::ExitRecord record;
+  ASSERT_TRUE(Eventually([&] {
+    return base::ReadJsonFile(attempt_folder_ / "exit.json", &record).ok() &&
+           ProcessesOf({.id = AttemptId()}).empty();
+  }));
+  EXPECT_THAT(record.stop_reason(), HasSubstr("is gone"));
+}
+
+TEST_F(AttemptTest, NextAttemptEndsWhatTwoKillsLeft) {
+  Worker("setsid sleep 60 & echo ready; exec sleep 60");
+  const pid_t owner = StartOwner();
+  ASSERT_TRUE(RanksSay("ready"));
+  const std::string id = AttemptId();
+  ASSERT_EQ(::kill(owner, SIGSTOP), 0);
+  ASSERT_EQ(::kill(Supervisor(), SIGKILL), 0);
+  ASSERT_EQ(::kill(owner, SIGKILL), 0);
+  ::waitpid(owner, nullptr, 0);
+  // mpirun and the ranks end with the supervisor; what left their session does not.
+  ASSERT_TRUE(Eventually([&] { return ProcessesOf({.id = id}).size() == 2; }));
+  Worker("true");
+  attempt_folder_ = folder_.path() / "attempts" / "8";
+  auto attempt = Launch(Options());
+  ASSERT_TRUE(attempt.ok()) << attempt.status();
+  EXPECT_TRUE((*attempt)->Wait(20s).ok());
+  EXPECT_TRUE(ProcessesOf({.id = id}).empty());
+  EXPECT_FALSE(std::filesystem::exists(ScratchFolder(id)));
+}
+
+TEST_F(AttemptTest, SecondAttemptOnTheFolderIsRefusedAfterItsWait) {
+  Worker("echo ready; exec sleep 60");
+  auto first = Launch(Options());
+  ASSERT_TRUE(first.ok()) << first.status();
+  LaunchOptions options = Options();
+  options.attempt_folder = folder_.path() / "attempts" / "8";
+  options.lock_wait = 300ms;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto second = Launch(options);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition) << second.status();
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("in use by another attempt"));
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, 300ms);
+}
+
+TEST_F(AttemptTest, SecondAttemptStartsWhenTheFirstGoesInTime) {
+  Worker("sleep 1");
+  auto first = Launch(Options());
+  ASSERT_TRUE(first.ok()) << first.status();
+  LaunchOptions options = Options();
+  options.attempt_folder = folder_.path() / "attempts" / "8";
+  options.lock_wait = 20s;
+  auto second = Launch(options);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_TRUE((*second)->Wait(20s).ok());
+}
+
+TEST_F(AttemptTest, ProgramsThatAreMissingAreNamed) {
+  ::setenv("LTML_WORKER", "/nowhere/worker", 1);
+  EXPECT_THAT(std::string(Launch(Options()).status().message()), HasSubstr("/nowhere/worker"));
+  ::setenv("LTML_BIN_DIR", "/nowhere", 1);
+  EXPECT_THAT(std::string(Launch(Options()).status().message()), HasSubstr("ltml-supervisor"));
+}
+
+TEST_F(AttemptTest, MissingMpirunIsSaid) {
+  Worker("true");
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", "/nowhere", 1);
+  const auto attempt = Launch(Options());
+  ::setenv("PATH", path.c_str(), 1);
+  EXPECT_THAT(std::string(attempt.status().message()), HasSubstr("openmpi-bin"));
+}
+
+}  // namespace
+}  // namespace ltml::launch
