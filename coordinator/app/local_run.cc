@@ -191,6 +191,7 @@ absl::Status LocalRun::StartServer(const std::string& token) {
   options.attempt = StreamOptions(options_, folder_.epoch);
   options.training = options_.task.kind() == v1::WorkerTask::KIND_TRAIN;
   options.token = token;
+  options.lease = ToNanoseconds(limits_.lease());
   options.events = Events();
   LTML_ASSIGN_OR_RETURN(server_, WorkerServer::Start(options));
   v1::WorkerTask task = options_.task;

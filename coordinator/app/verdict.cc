@@ -22,6 +22,13 @@ bool IsEffect(v1::FailureCause cause) {
   return cause == v1::FAILURE_CAUSE_COLLECTIVE || cause == v1::FAILURE_CAUSE_COORDINATOR_LOST;
 }
 
+// The first rank whose session broke, else the first that did not finish, else -1.
+int FirstGone(const std::vector<streams::RankView>& ranks) {
+  auto gone = std::ranges::find_if(ranks, &streams::RankView::lost);
+  if (gone == ranks.end()) gone = std::ranges::find(ranks, false, &streams::RankView::finished);
+  return gone == ranks.end() ? -1 : static_cast<int>(gone - ranks.begin());
+}
+
 std::string WithTail(std::string message, const std::string& tail) {
   return tail.empty() ? message : fmt::format("{}; it said last:\n{}", message, tail);
 }
@@ -78,7 +85,13 @@ RunOutcome Verdict::Conclude(const Ending& ending) const {
 }
 
 v1::Failure Verdict::FailureOf(const Ending& ending) const {
-  if (first_cause_) return *first_cause_;
+  if (first_cause_) {
+    v1::Failure failure = *first_cause_;
+    if (failure.cause() == v1::FAILURE_CAUSE_LAUNCH) {
+      failure.set_message(WithTail(failure.message(), ending.log_tail));
+    }
+    return failure;
+  }
   if (const auto failure = KilledLauncher(ending)) return *failure;
   if (const auto failure = KilledRank(ending)) return *failure;
   if (const auto failure = SilentRank(ending)) return *failure;
@@ -136,9 +149,7 @@ v1::Failure Verdict::VanishedRank(const Ending& ending) const {
                  ending.log_tail));
   }
   int rank = ending.rank_exit ? ending.rank_exit->rank : -1;
-  for (int other = 0; rank < 0 && other < std::ssize(ending.ranks); ++other) {
-    if (!ending.ranks[other].finished) rank = other;
-  }
+  if (rank < 0) rank = FirstGone(ending.ranks);
   const bool lease = ending.rank_exit && ending.rank_exit->exit_status == kLeaseExit;
   return About(
       rank, ending, lease ? v1::FAILURE_CAUSE_COORDINATOR_LOST : v1::FAILURE_CAUSE_RANK_LOST,
