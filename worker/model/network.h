@@ -18,12 +18,12 @@ enum class Branches { kBoth, kUniform, kRebalanced };
 
 struct NetworkOptions {
   Architecture architecture = Architecture::kResnet50;
-  int width = 64;                       // channels after the stem
-  int classes = 0;                      // K
-  std::vector<int> head_layers;         // hidden sizes of the MLP heads
+  int width = 64;                // channels after the stem
+  int classes = 0;               // K
+  std::vector<int> head_layers;  // hidden sizes of the MLP heads
   Branches branches = Branches::kBoth;
   bool separate_bn_statistics = false;
-  at::ScalarType type = at::kFloat;     // kDouble in tests
+  at::ScalarType type = at::kFloat;  // kDouble in tests
 };
 
 struct NamedTensor {
@@ -36,18 +36,22 @@ struct Logits {
   at::Tensor u, u_hat, r, r_hat;
 };
 
-// The dual-branch residual network: trunk (stem .. layer3), and per branch layer4, pooling and head.
-// Names are trunk.*, f.layer4.*, f.head.*, g.layer4.*, g.head.* with torchvision's names below.
-// A single-branch network has f (uniform) or g (re-balanced) alone.
+// The dual-branch residual network: trunk (stem .. layer3), and per branch layer4, pooling and
+// head. Names are trunk.*, f.layer4.*, f.head.*, g.layer4.*, g.head.* with torchvision's names
+// below. A single-branch network has f (uniform) or g (re-balanced) alone.  An MLP head's layers
+// are head.0, head.2, ...; a linear head's is head.  Not thread-safe.  Forward, ForwardFrozen and
+// Predict throw c10::Error for input that does not fit or when memory runs out.
 class Network {
  public:
-  // Weights as torchvision initialises them, drawn from `seed`: equal on every machine and rank.
+  // Weights as torchvision initialises them, drawn from `seed` and the tensor's name: equal on
+  // every machine and rank.  InvalidArgument for options out of range.
   static absl::StatusOr<std::unique_ptr<Network>> Create(const NetworkOptions& options,
                                                          uint64_t seed);
   ~Network();
 
   // Training forward (batch norm over the batch, running statistics updated), with gradients.
-  // x is [B_u + B_r, 3, H, W], uniform rows first.
+  // x is [B_u + B_r, 3, H, W], uniform rows first.  One pass over all rows, so that batch norm sees
+  // both streams; separate_bn_statistics makes two.
   Logits Forward(const at::Tensor& x_B3HW, int64_t uniform_images);
   // The same with running statistics (batch norm in evaluation mode), with gradients.
   Logits ForwardFrozen(const at::Tensor& x_B3HW, int64_t uniform_images);
@@ -62,8 +66,10 @@ class Network {
   // Loads torchvision-named weights into the trunk, layer4 into each branch; fc.* is ignored.
   // InvalidArgument names every missing, extra or misshaped tensor; nothing is loaded then.
   absl::Status LoadPretrained(const safetensors::File& file);
-  // Output biases := log(rho / (1 - rho)), rho clamped to [1 / (2N), 1 - 1 / (2N)].
+  // Output biases := log(rho / (1 - rho)), rho clamped to [1 / (2N), 1 - 1 / (2N)].  K counts.
   void SetHeadBiasToPrior(const std::vector<int64_t>& class_counts, int64_t images);
+  // Output biases := 0.
+  void SetHeadBiasToZero();
 
  private:
   struct Implementation;

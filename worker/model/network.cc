@@ -1,0 +1,178 @@
+#include "worker/model/network.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "common/base/status_macros.h"
+#include "worker/model/layers.h"
+#include "worker/model/resnet.h"
+#include "worker/model/tensor_io.h"
+
+namespace ltml::model {
+namespace {
+
+absl::Status Check(const NetworkOptions& options) {
+  if (options.classes < 1) {
+    return absl::InvalidArgumentError(
+        fmt::format("a network needs at least one class, got {}", options.classes));
+  }
+  if (options.width < 1) {
+    return absl::InvalidArgumentError(
+        fmt::format("model.width is {}, it must be at least 1", options.width));
+  }
+  for (const int hidden : options.head_layers) {
+    if (hidden >= 1) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("model.head_layers has a layer of {} units, each needs at least 1", hidden));
+  }
+  return absl::OkStatus();
+}
+
+// Rows [from, to), or nothing where there are none.
+at::Tensor Rows(const at::Tensor& rows_BK, int64_t from, int64_t to) {
+  if (!rows_BK.defined() || from == to) return {};
+  return rows_BK.narrow(0, from, to - from);
+}
+
+// The torchvision name of a tensor of ours; empty for the heads, which torchvision does not have.
+std::string PretrainedName(std::string_view name) {
+  if (name.starts_with("trunk.")) return std::string(name.substr(6));
+  if (name.substr(1).starts_with(".layer4.")) return std::string(name.substr(2));
+  return "";
+}
+
+}  // namespace
+
+struct Network::Implementation {
+  Implementation(const NetworkOptions& options_, uint64_t seed)
+      : options(options_),
+        plan(PlanOf(options.architecture, options.width)),
+        tensors(seed, options.type),
+        trunk(tensors, plan) {
+    if (options.branches != Branches::kRebalanced) f.emplace(tensors, "f", plan, options);
+    if (options.branches != Branches::kUniform) g.emplace(tensors, "g", plan, options);
+  }
+
+  // Logits of both branches, [B, K], undefined where a branch is absent.
+  struct Outputs {
+    at::Tensor f, g;
+  };
+  Outputs Run(const at::Tensor& x_B3HW, Mode mode) const {
+    const at::Tensor features = trunk.Forward(x_B3HW, mode);
+    return {f ? f->Forward(features, mode) : at::Tensor(),
+            g ? g->Forward(features, mode) : at::Tensor()};
+  }
+  Logits RunTogether(const at::Tensor& x_B3HW, int64_t uniform_images, Mode mode) const {
+    const Outputs out = Run(x_B3HW, mode);
+    const int64_t images = x_B3HW.size(0);
+    return {.u = Rows(out.f, 0, uniform_images),
+            .u_hat = Rows(out.g, 0, uniform_images),
+            .r = Rows(out.g, uniform_images, images),
+            .r_hat = Rows(out.f, uniform_images, images)};
+  }
+  Logits RunApart(const at::Tensor& x_B3HW, int64_t uniform_images, Mode mode) const {
+    const Outputs u = Run(Rows(x_B3HW, 0, uniform_images), mode);
+    const Outputs r = Run(Rows(x_B3HW, uniform_images, x_B3HW.size(0)), mode);
+    return {.u = u.f, .u_hat = u.g, .r = r.g, .r_hat = r.f};
+  }
+
+  std::vector<const Branch*> Present() const {
+    std::vector<const Branch*> present;
+    if (f) present.push_back(&*f);
+    if (g) present.push_back(&*g);
+    return present;
+  }
+
+  const NetworkOptions options;
+  const ResnetPlan plan;
+  TensorList tensors;
+  Trunk trunk;
+  std::optional<Branch> f, g;
+};
+
+absl::StatusOr<std::unique_ptr<Network>> Network::Create(const NetworkOptions& options,
+                                                         uint64_t seed) {
+  LTML_RETURN_IF_ERROR(Check(options));
+  try {
+    return std::unique_ptr<Network>(new Network(std::make_unique<Implementation>(options, seed)));
+  } catch (const std::exception& error) {
+    return TorchError("cannot create the network", error);
+  }
+}
+
+Network::Network(std::unique_ptr<Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
+
+Network::~Network() = default;
+
+Logits Network::Forward(const at::Tensor& x_B3HW, int64_t uniform_images) {
+  const bool two_streams = uniform_images > 0 && uniform_images < x_B3HW.size(0);
+  if (implementation_->options.separate_bn_statistics && two_streams) {
+    return implementation_->RunApart(x_B3HW, uniform_images, Mode::kTraining);
+  }
+  return implementation_->RunTogether(x_B3HW, uniform_images, Mode::kTraining);
+}
+
+Logits Network::ForwardFrozen(const at::Tensor& x_B3HW, int64_t uniform_images) {
+  return implementation_->RunTogether(x_B3HW, uniform_images, Mode::kFrozen);
+}
+
+at::Tensor Network::Predict(const at::Tensor& x_B3HW) {
+  const at::NoGradGuard no_gradient;
+  const auto [f, g] = implementation_->Run(x_B3HW, Mode::kFrozen);
+  if (!f.defined()) return g.sigmoid();
+  if (!g.defined()) return f.sigmoid();
+  return (f.sigmoid() + g.sigmoid()) / 2;
+}
+
+const std::vector<NamedTensor>& Network::parameters() const {
+  return implementation_->tensors.parameters();
+}
+
+const std::vector<NamedTensor>& Network::buffers() const {
+  return implementation_->tensors.buffers();
+}
+
+absl::Status Network::LoadPretrained(const safetensors::File& file) {
+  std::vector<NamedTensor> destinations;
+  std::set<std::string, std::less<>> counters;
+  for (const auto* list : {&parameters(), &buffers()}) {
+    for (const auto& [name, tensor] : *list) {
+      const std::string theirs = PretrainedName(name);
+      if (theirs.empty()) continue;
+      destinations.push_back({theirs, tensor});
+      if (!theirs.ends_with(".running_mean")) continue;
+      counters.insert(theirs.substr(0, theirs.rfind('.')) + ".num_batches_tracked");
+    }
+  }
+  return CopyByName(file, "the file of pretrained weights", destinations,
+                    {.convert = true, .ignore = [&](std::string_view name) {
+                       return name.starts_with("fc.") || counters.contains(name);
+                     }});
+}
+
+void Network::SetHeadBiasToPrior(const std::vector<int64_t>& class_counts, int64_t images) {
+  std::vector<double> bias_K;
+  const double least = 1 / (2 * static_cast<double>(images));
+  for (const int64_t count : class_counts) {
+    const double share = static_cast<double>(count) / static_cast<double>(images);
+    const double rho = std::clamp(share, least, 1 - least);
+    bias_K.push_back(std::log(rho / (1 - rho)));
+  }
+  const at::NoGradGuard no_gradient;
+  for (const Branch* branch : implementation_->Present()) {
+    branch->output_bias().copy_(at::tensor(bias_K, at::kDouble));
+  }
+}
+
+void Network::SetHeadBiasToZero() {
+  const at::NoGradGuard no_gradient;
+  for (const Branch* branch : implementation_->Present()) branch->output_bias().zero_();
+}
+
+}  // namespace ltml::model
