@@ -27,14 +27,16 @@ struct LocalRunOptions {
   int ranks = 1;
   int classes = 0;
   RunEvents events;
-  // Set by Ctrl-C: 1 asks for a checkpoint and a clean stop, 2 ends the attempt at once.
+  // Set by Ctrl-C: 1 asks for a checkpoint and a clean stop within limits.stop (then the attempt is
+  // ended and kFailed with cause NO_PROGRESS), 2 ends the attempt at once.  An evaluation, and
+  // training whose rank 0 is not connected yet, have nothing to save: 1 ends them at once.
   const std::atomic<int>* interrupt = nullptr;
 };
 
 struct RunOutcome {
   enum class Kind { kSucceeded, kStopped, kFailed };
   Kind kind = Kind::kFailed;
-  v1::Failure failure;  // kFailed: cause, rank, host, step, message
+  v1::Failure failure;  // kFailed: cause, rank, host, step, message; kStopped at once: a message
   int64_t step = 0;     // completed
 };
 
