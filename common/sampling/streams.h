@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/sampling/class_lists.h"
 #include "common/sampling/permutation.h"
 
 namespace ltml::sampling {
@@ -18,30 +19,39 @@ struct Slice {
   int64_t begin = 0;
   int64_t end = 0;
   int64_t size() const { return end - begin; }
+  bool operator==(const Slice&) const = default;
 };
 
 // Slice of global step `step` with `global_batch` positions.  0 <= rank < world_size.
 // Positions are absolute: step t owns [t * global_batch, (t + 1) * global_batch).
+// The first global_batch mod world_size ranks have one position more.
 Slice StepSlice(int64_t step, int64_t global_batch, int rank, int world_size);
 
 // The uniform stream: in each epoch of N draws every image exactly once (docs/method.md, Sampling).
-// Pure function of (seed, position); O(1) memory and time; any 64-bit N.
+//   epoch e = p / N, image = Permutation(seed, U, 0, e)(p mod N)
+// Pure function of (seed, position); O(1) memory and time; any 64-bit N.  Thread-safe.
 class UniformStream {
  public:
   // images >= 1.
   UniformStream(uint64_t seed, int64_t images);
+  int64_t images() const { return static_cast<int64_t>(domain_.size()); }
   // Image in [0, N) at `position` >= 0.
   int64_t ImageAt(int64_t position) const;
-};
+  // images[i] = ImageAt(first + i), with one key an epoch instead of one a draw.
+  void ImagesAt(int64_t first, std::span<int64_t> images) const;
 
-// The images that carry each class, as one flat list in the order of the data set.
-struct ClassLists {
-  std::vector<int64_t> offsets;  // size K + 1; class k is images[offsets[k] .. offsets[k + 1])
-  std::vector<int64_t> images;
+ private:
+  uint64_t prefix_;
+  Divider epochs_;
+  PermutationDomain domain_;
 };
 
 // The re-balanced, class-aware stream: every class that has an image exactly once in K' consecutive
-// draws; a class's images all once before any repeats.
+// draws; a class's images all once before any repeats.  With K' the classes that have an image,
+// round q = p / K' and N_c the images of class c (docs/method.md, Sampling):
+//   c = the Permutation(seed, R, 0, q)(p mod K')-th class with an image
+//   image = the Permutation(seed, R, 1 + c, q / N_c)(q mod N_c)-th of class c's list
+// Pure function of (seed, position); O(1) per draw, O(K) memory.  Thread-safe.
 class RebalancedStream {
  public:
   // InvalidArgument when no class has an image.  Keeps a reference to `lists`, which must live on.
@@ -49,9 +59,34 @@ class RebalancedStream {
   struct Draw {
     int64_t image = 0;
     int32_t class_index = 0;  // the class it was drawn for
+    bool operator==(const Draw&) const = default;
   };
+  // K'.
+  int classes_with_images() const { return static_cast<int>(classes_.size()); }
+  // Draw at `position` >= 0.
   Draw DrawAt(int64_t position) const;
   int64_t ImageAt(int64_t position) const { return DrawAt(position).image; }
+  // images[i] = ImageAt(first + i), with one class permutation a round.
+  void ImagesAt(int64_t first, std::span<int64_t> images) const;
+
+ private:
+  // A class with images: all that its draws need, made once.
+  struct ClassPlan {
+    int32_t class_index;
+    int64_t first_image;  // index into lists.images
+    uint64_t prefix;
+    Divider cycles;
+    PermutationDomain domain;
+  };
+
+  RebalancedStream(uint64_t seed, const ClassLists& lists, std::vector<ClassPlan> classes);
+  Draw DrawOf(const ClassPlan& plan, uint64_t round) const;
+
+  const ClassLists* lists_;
+  std::vector<ClassPlan> classes_;
+  uint64_t prefix_;
+  Divider rounds_;
+  PermutationDomain class_domain_;
 };
 
 }  // namespace ltml::sampling

@@ -7,7 +7,10 @@
 namespace ltml::statistics {
 
 // To and from the messages of proto/ltml/v1/statistics.proto.  Reading checks that all arrays have
-// `classes` entries and counts are not negative: InvalidArgument says which is off.
+// `classes` entries, that counts are not negative and numbers finite, and that integer sums are
+// possible (n < 2^21, sum_q^2 <= n sum_q2): InvalidArgument says which is off.  A part whose arrays
+// are all empty reads as zeros (a compensation as neutral): proto3 writes nothing for it, and a job
+// with one branch has nothing to write.
 v1::WindowSums ToProto(const WindowSums& sums);
 v1::DecayedTotals ToProto(const DecayedTotals& totals);
 v1::Compensation ToProto(const Compensation& compensation);
