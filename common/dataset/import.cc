@@ -53,8 +53,15 @@ class ImageImport {
     std::error_code error;
     const PrepareOptions prepare{std::filesystem::canonical(root, error),
                                  options_.resize_short_side};
+    if (error) {
+      return absl::InternalError(
+          fmt::format("cannot resolve the folder '{}': {}", root.string(), error.message()));
+    }
     const auto total = static_cast<int64_t>(candidates.size());
     for (int64_t done = 0; done < total; done += ChunkImages()) {
+      if (options_.stop && options_.stop()) {
+        return absl::CancelledError("import stopped; no data set was written");
+      }
       const auto chunk = candidates.subspan(done, std::min(ChunkImages(), total - done));
       const std::vector<PreparedImage> images = PrepareImages(chunk, prepare);
       for (size_t i = 0; i < chunk.size(); ++i) {

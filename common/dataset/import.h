@@ -21,6 +21,8 @@ struct ImportOptions {
   bool skip_bad_images = false;   // instead of failing; each is listed in the result
   // Called now and then with (images done, images in all).
   std::function<void(int64_t, int64_t)> progress;
+  // Asked as often; true makes Import clean up and return Cancelled.
+  std::function<bool()> stop;
 };
 
 struct ImportResult {

@@ -30,8 +30,8 @@ PreparedImage Locate(const Record& record, const PrepareOptions& options) {
   std::error_code error;
   const auto file = std::filesystem::canonical(record.file, error);
   if (error) {
-    return Bad(fmt::format("image '{}' is missing: {}: {}; correct the path or the images folder",
-                           record.name, record.file.string(), error.message()));
+    return Bad(fmt::format("image '{}' is missing in '{}' ({}); correct the path or --images",
+                           record.name, options.root.string(), error.message()));
   }
   if (!LiesBelow(options.root, file)) {
     PreparedImage outside =

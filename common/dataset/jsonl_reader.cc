@@ -13,6 +13,7 @@ namespace ltml::dataset {
 namespace {
 
 constexpr std::string_view kExpected = R"({"image": "PATH", "labels": ["NAME", ...]})";
+constexpr int64_t kLimitBytes = int64_t{1} << 36;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 std::string_view Trim(std::string_view line) {
@@ -110,8 +111,8 @@ class JsonlReader : public Reader {
       : list_(std::move(list)), images_(std::move(images)) {}
 
   absl::StatusOr<Listing> Read(Faults& faults) const override {
-    LTML_ASSIGN_OR_RETURN(const base::MappedFile file, base::MappedFile::Open(list_));
-    std::string_view rest(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+    LTML_ASSIGN_OR_RETURN(const std::string content, base::ReadFile(list_, kLimitBytes));
+    std::string_view rest = content;
     if (rest.starts_with(kByteOrderMark)) rest.remove_prefix(kByteOrderMark.size());
     Listing listing;
     listing.root = images_;

@@ -166,5 +166,14 @@ TEST_F(ImportTest, ReportsProgressToTheEnd) {
   EXPECT_EQ(last, 3);
 }
 
+TEST_F(ImportTest, StopsOnDemandAndLeavesNothing) {
+  WriteSmallList();
+  ImportOptions options = SmallOptions();
+  options.stop = [] { return true; };
+  EXPECT_EQ(Import(options).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_FALSE(std::filesystem::exists(options.destination));
+  EXPECT_EQ(HiddenEntries(), 0);
+}
+
 }  // namespace
 }  // namespace ltml::dataset
