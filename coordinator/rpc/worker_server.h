@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,27 +25,36 @@ struct WorkerEvents {
 };
 
 struct WorkerServerOptions {
-  std::string address;             // "unix:/..."; the folder of the socket has mode 0700
+  std::string address;  // "unix:/..."; the folder of the socket has mode 0700
   streams::AttemptOptions attempt;
-  bool training = true;            // false: an evaluation; no grants
-  std::string token;               // what a hello must carry
+  bool training = true;  // false: an evaluation; no grants
+  std::string token;     // what a hello must carry
+  // limits.lease: keep-alives come five times in a lease, and at least every 5 s.
+  std::chrono::nanoseconds lease = std::chrono::seconds(5);
   WorkerEvents events;
 };
 
 // WorkerService of one attempt: bidirectional callback streams that call AttemptStreams and send
-// what it returns.  Sends every rank at least a KeepAlive every 5 s (every second on a lease below
-// 15 s).  Refuses wrong tokens, epochs, ranks and repeated ranks with a Refusal.  Thread-safe.
+// what it returns.  Answers every hello at once, and sends every rank a KeepAlive at least every 5
+// s. Refuses wrong tokens, epochs, ranks and repeated ranks with a Refusal; a process whose session
+// broke may come back with the same hello, and what it sends again has no effect twice: events for
+// logged steps, checkpoints, evaluations, failure and finish come once, in order.  Thread-safe.
 class WorkerServer {
  public:
   // Unavailable when the address cannot be listened on.
   static absl::StatusOr<std::unique_ptr<WorkerServer>> Start(const WorkerServerOptions& options);
   virtual ~WorkerServer() = default;  // ends all sessions within a second
 
-  virtual void SendCommand(v1::Command::Kind kind) = 0;  // to rank 0
+  // To rank 0; kept for it while it is not connected.
+  virtual void SendCommand(v1::Command::Kind kind) = 0;
+  // Tells all ranks, also those that connect later, to end themselves.
   virtual void RefuseAll(const std::string& reason) = 0;
   virtual std::vector<streams::RankView> Ranks() const = 0;
-  // Set when a rank broke the protocol: cause PROTOCOL.
+  // Set when a rank broke the protocol: cause PROTOCOL.  That rank has been refused; ending the
+  // others is the caller's.
   virtual std::optional<v1::Failure> ProtocolFailure() const = 0;
+  // Totals of the streams so far, for reports and metrics.
+  virtual statistics::DecayedTotals LatestTotals() const = 0;
 };
 
 }  // namespace ltml::coordinator

@@ -14,29 +14,43 @@
 namespace ltml::session {
 
 struct SessionOptions {
-  std::string coordinator;                  // gRPC address, "unix:/..."
+  std::string coordinator;  // gRPC address, "unix:/..."
   std::string token;
   int64_t attempt_epoch = 0;
   int rank = 0;
   int world_size = 1;
   int classes = 0;
-  std::chrono::nanoseconds connect_limit{};  // limits.start
-  std::chrono::nanoseconds lease{};          // limits.lease
-  std::optional<v1::StatisticsState> resume; // rank 0 of a resumed run
-  bool training = true;                      // false: an evaluation; no grants
+  std::chrono::nanoseconds connect_limit{};   // limits.start
+  std::chrono::nanoseconds lease{};           // limits.lease
+  std::optional<v1::StatisticsState> resume;  // rank 0 of a resumed run
+  bool training = true;                       // false: an evaluation; no grants
+  // From the end of the lease, or a refusal, until the process is ended.
+  std::chrono::nanoseconds exit_grace = std::chrono::seconds(5);
 };
 
-// A rank's session with the coordinator: the gRPC client behind the trainer's ports.  Its own thread
-// sends progress every second whatever the training thread does, and ends the process with exit
-// status 75 when the lease runs out or the attempt is fenced while training does not notice in time.
+// Exit status of a process whose attempt is over before it noticed.
+inline constexpr int kFencedExitStatus = 75;
+
+// A rank's session with the coordinator: the gRPC client behind the trainer's ports.  Its own
+// threads send progress every second (five times in a shorter lease) whatever the training thread
+// does.
+//
+// Every message of the coordinator renews the lease.  A broken connection is opened again for as
+// long as the lease lasts, and what was not acknowledged is sent again.  When the lease runs out,
+// or the coordinator refuses this rank, Await returns Aborted with the reason, and a process that
+// still has its session `exit_grace` later is ended with kFencedExitStatus.
+//
+// Commands and logged steps arrive once and in order.  Thread-safe.
 class Session : public train::GrantSource, public train::Monitor {
  public:
-  // Connects and says hello.  Unavailable or DeadlineExceeded names the address.
+  // Connects, says hello and waits until the coordinator has accepted it.  DeadlineExceeded or
+  // Unavailable names the address; Aborted carries the reason of a refusal.
   static absl::StatusOr<std::unique_ptr<Session>> Open(const SessionOptions& options);
 
   virtual void CheckpointDone(int64_t step, const std::string& folder) = 0;
   virtual void EvaluationDone(const v1::Report& report) = 0;
-  // Tell how the rank ends and wait (bounded) until the message is on its way.
+  // Tell how the rank ends, and wait at most 5 s until the coordinator has taken it.  The last
+  // messages of a session; afterwards its lease is not judged any more.
   virtual void Fail(v1::FailureCause cause, const std::string& message) = 0;
   virtual void Finish(const v1::Finished& finished) = 0;
 };

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "coordinator/streams/attempt.h"
+#include "ltml/v1/worker_service.pb.h"
+
+namespace ltml::coordinator {
+
+v1::CoordinatorMessage GrantMessage(int64_t epoch, const streams::WindowGrant& grant);
+v1::CoordinatorMessage RefusalMessage(int64_t epoch, const std::string& reason);
+v1::CoordinatorMessage CommandMessage(int64_t epoch, v1::Command::Kind kind);
+v1::CoordinatorMessage KeepAliveMessage(int64_t epoch);
+
+// Parts that are absent or without classes stay without classes.  InvalidArgument as in
+// common/statistics/convert.h.
+absl::StatusOr<streams::Resume> ToResume(const v1::StatisticsState& state, int classes);
+
+}  // namespace ltml::coordinator
