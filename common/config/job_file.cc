@@ -1,0 +1,60 @@
+#include "common/config/job_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+#include "common/config/faults.h"
+#include "common/config/toml_reader.h"
+
+namespace ltml::config {
+namespace {
+
+constexpr int64_t kLargestJobFile = 1 << 20;
+
+void ShortenDefaultWarmup(const std::vector<std::string>& given, v1::JobSpec* job) {
+  if (std::find(given.begin(), given.end(), "schedule.warmup_steps") != given.end()) return;
+  job->mutable_schedule()->set_warmup_steps(DefaultWarmupSteps(job->schedule().steps()));
+}
+
+// Rules across fields.  A fault that mentions a field which is wrong by itself only follows from
+// that.
+void CheckAcrossFields(const v1::JobSpec& job, Faults* faults) {
+  const std::vector<std::string> faulty = faults->Paths();
+  for (const std::string& fault : ValidateJob(job)) {
+    const auto mentioned = [&](const std::string& path) {
+      return fault.find(path) != std::string::npos;
+    };
+    if (std::any_of(faulty.begin(), faulty.end(), mentioned)) continue;
+    const size_t split = fault.find(": ");
+    faults->Add(fault.substr(0, split), fault.substr(split + 2));
+  }
+}
+
+}  // namespace
+
+// The published warm-up would swallow a short run.
+int64_t DefaultWarmupSteps(int64_t steps) { return std::min<int64_t>(500, steps / 10); }
+
+absl::StatusOr<v1::JobSpec> ReadJobFile(const std::filesystem::path& file,
+                                        const std::vector<std::string>& overrides) {
+  LTML_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(file, kLargestJobFile));
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::absolute(file, error).parent_path();
+  if (error) {
+    return absl::InternalError(fmt::format("no current folder: {}", error.message()));
+  }
+  v1::JobSpec job;
+  Faults faults(file.string());
+  LTML_ASSIGN_OR_RETURN(const std::vector<std::string> given,
+                        ReadToml(text, file.string(), folder, overrides, &job, &faults));
+  ShortenDefaultWarmup(given, &job);
+  CheckAcrossFields(job, &faults);
+  LTML_RETURN_IF_ERROR(faults.ToStatus());
+  return job;
+}
+
+}  // namespace ltml::config
