@@ -1,0 +1,71 @@
+#include "cli/context.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "common/base/proto_json.h"
+#include "common/base/status_macros.h"
+
+namespace ltml::cli {
+
+void Context::Fail(const absl::Status& status) {
+  if (status.ok()) return;
+  fmt::print(stderr, "ltml: {}\n", std::string(status.message()));
+  exit_code = ExitCode(status);
+}
+
+int ExitCode(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return 0;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kUnimplemented:
+      return 2;
+    case absl::StatusCode::kNotFound:
+      return 3;
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+      return 4;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return 5;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAborted:
+      return 6;
+    case absl::StatusCode::kCancelled:
+      return 130;
+    default:
+      return 1;
+  }
+}
+
+absl::Status DataFault(const absl::Status& status) {
+  return status.ok() ? status : absl::DataLossError(status.message());
+}
+
+absl::Status NotAvailable(std::string_view what) {
+  return absl::UnimplementedError(fmt::format("{} is not available in this version", what));
+}
+
+absl::Status PrintJson(const google::protobuf::Message& message, bool one_line) {
+  absl::StatusOr<std::string> json = base::ToJson(message, one_line);
+  if (!json.ok()) return json.status();
+  if (json->empty() || json->back() != '\n') *json += '\n';
+  if (std::fwrite(json->data(), 1, json->size(), stdout) != json->size()) {
+    return absl::InternalError("cannot write to stdout");
+  }
+  return absl::OkStatus();
+}
+
+CLI::App* AddCommand(CLI::App& parent, const std::string& name, const std::string& description,
+                     const std::string& example) {
+  CLI::App* command = parent.add_subcommand(name, description);
+  command->fallthrough();
+  command->footer(fmt::format(
+      "Every command understands --output text|json and --quiet.\n\nExample:\n  {}", example));
+  return command;
+}
+
+}  // namespace ltml::cli

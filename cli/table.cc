@@ -1,0 +1,74 @@
+#include "cli/table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace ltml::cli {
+namespace {
+
+std::string Pad(const std::string& text, size_t width, Table::Align align) {
+  const size_t own = DisplayWidth(text);
+  const std::string space(width > own ? width - own : 0, ' ');
+  return align == Table::Align::kLeft ? text + space : space + text;
+}
+
+std::string WithoutTrailingSpace(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line;
+}
+
+}  // namespace
+
+size_t DisplayWidth(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
+Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+void Table::AddRow(std::vector<std::string> cells) {
+  cells.resize(columns_.size());
+  rows_.push_back(std::move(cells));
+}
+
+std::string Table::Render(bool colour) const {
+  std::vector<size_t> widths;
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    size_t width = DisplayWidth(columns_[c].title);
+    for (const auto& row : rows_) width = std::max(width, DisplayWidth(row[c]));
+    widths.push_back(width);
+  }
+  std::string header, rule, body;
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    const std::string gap = c == 0 ? "" : "  ";
+    header += gap + Pad(columns_[c].title, widths[c], columns_[c].align);
+    rule += gap + std::string(widths[c], '-');
+  }
+  header = WithoutTrailingSpace(std::move(header));
+  if (colour) header = "\x1b[1m" + header + "\x1b[0m";
+  for (const auto& row : rows_) {
+    std::string line;
+    for (size_t c = 0; c < row.size(); ++c) {
+      line += (c == 0 ? "" : "  ") + Pad(row[c], widths[c], columns_[c].align);
+    }
+    body += WithoutTrailingSpace(std::move(line)) + '\n';
+  }
+  return header + '\n' + rule + '\n' + body;
+}
+
+std::string Bar(double value, double largest, int width) {
+  if (!(value > 0) || !(largest > 0) || width < 1) return "";
+  const double share = std::min(1.0, value / largest);
+  return std::string(static_cast<size_t>(std::max(1.0, std::round(share * width))), '#');
+}
+
+std::string GroupedNumber(int64_t number) {
+  std::string text = std::to_string(number);
+  const size_t first = number < 0 ? 1 : 0;
+  for (size_t place = text.size(); place > first + 3; place -= 3) text.insert(place - 3, ",");
+  return text;
+}
+
+}  // namespace ltml::cli

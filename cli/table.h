@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ltml::cli {
+
+// A table in plain text: columns as wide as their widest cell (in characters, not bytes), two
+// spaces apart; a rule below the header.
+class Table {
+ public:
+  enum class Align { kLeft, kRight };
+  struct Column {
+    std::string title;
+    Align align = Align::kLeft;
+  };
+
+  explicit Table(std::vector<Column> columns);
+
+  // As many cells as there are columns.
+  void AddRow(std::vector<std::string> cells);
+  // Ends in a line break; `colour` prints the header bold.
+  std::string Render(bool colour = false) const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// A bar of value / largest * width characters, at least one for a value above 0.
+std::string Bar(double value, double largest, int width);
+
+// Characters of a UTF-8 text.
+size_t DisplayWidth(std::string_view text);
+
+// "1,234,567".
+std::string GroupedNumber(int64_t number);
+
+}  // namespace ltml::cli
