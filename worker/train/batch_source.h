@@ -37,8 +37,8 @@ class BatchSource {
 // Port of the evaluation: images of a data set in order, in batches of one fixed size.
 struct EvaluationBatch {
   int64_t first_image = 0;
-  int64_t images = 0;               // rows that count; the others are padding (zeros)
-  std::vector<float> pixels_B3HW;   // [batch, 3, H, W]
+  int64_t images = 0;              // rows that count; the others are padding (zeros)
+  std::vector<float> pixels_B3HW;  // [batch, 3, H, W]
 };
 class EvaluationSource {
  public:

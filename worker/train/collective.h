@@ -17,9 +17,15 @@ struct Buffer {
   int64_t count = 0;
   ElementType type = ElementType::kFloat32;
 };
-inline Buffer BufferOf(std::span<float> v) { return {v.data(), static_cast<int64_t>(v.size()), ElementType::kFloat32}; }
-inline Buffer BufferOf(std::span<double> v) { return {v.data(), static_cast<int64_t>(v.size()), ElementType::kFloat64}; }
-inline Buffer BufferOf(std::span<int64_t> v) { return {v.data(), static_cast<int64_t>(v.size()), ElementType::kInt64}; }
+inline Buffer BufferOf(std::span<float> v) {
+  return {v.data(), static_cast<int64_t>(v.size()), ElementType::kFloat32};
+}
+inline Buffer BufferOf(std::span<double> v) {
+  return {v.data(), static_cast<int64_t>(v.size()), ElementType::kFloat64};
+}
+inline Buffer BufferOf(std::span<int64_t> v) {
+  return {v.data(), static_cast<int64_t>(v.size()), ElementType::kInt64};
+}
 
 // Port of the trainer: what all ranks do together.  Every rank calls the same methods with buffers
 // of the same size in the same order.  Called from the training thread only; the work may run on a

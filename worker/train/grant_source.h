@@ -24,8 +24,8 @@ struct Grant {
 class GrantSource {
  public:
   virtual ~GrantSource() = default;
-  // Waits for the grant of `window`.  DeadlineExceeded after `timeout`; Aborted when this attempt is
-  // over (fenced, or the lease ran out), with the reason.
+  // Waits for the grant of `window`.  DeadlineExceeded after `timeout`; Aborted when this attempt
+  // is over (fenced, or the lease ran out), with the reason.
   virtual absl::StatusOr<Grant> Await(int64_t window, std::chrono::nanoseconds timeout) = 0;
   // Hands over this rank's sums of a finished window.  Does not block.
   virtual void Report(int64_t window, const statistics::WindowSums& sums) = 0;

@@ -36,12 +36,13 @@ struct TrainerOptions {
 
   int64_t global_batch = 1;       // per stream
   int64_t window = 20;            // steps of a statistics window
+  double statistics_decay = 0.9;  // beta; a checkpoint at the end of a window folds with it
   CompensationMode compensation = CompensationMode::kStatistics;
   // Mode kLabels: the constants.
   statistics::Compensation fixed_compensation;
   model::Weighting weighting = model::Weighting::kFrequency;
   double consistency = 0.1;
-  std::vector<double> rho;        // [K]
+  std::vector<double> rho;  // [K]
   int64_t image_size = 224;
   int64_t log_every_steps = 10;
   int64_t bucket_bytes = int64_t{25} << 20;
@@ -60,11 +61,15 @@ struct StatisticsSnapshot {
   statistics::WindowSums open_window;         // global, so far
 };
 
-// Data-parallel training, one object a rank.  Gradients are summed over ranks in flat buckets; batch
-// norm's running statistics, loss parts and the control word travel with the last bucket.
+// Data-parallel training, one object a rank.  Gradients are summed over ranks in flat buckets;
+// batch norm's running statistics, loss parts and the control word travel with the last bucket.
+// Created, it moves the network's parameters into its own memory; one Trainer a network at a time.
+// Exceptions of the tensor library become statuses: ResourceExhausted for memory, Internal
+// otherwise.  After an error the object is of no more use.  Not thread-safe.
 class Trainer {
  public:
-  // All references must live on.  Options of all ranks are the same.
+  // All references must live on.  Options of all ranks are the same.  InvalidArgument names an
+  // option that makes no sense.
   static absl::StatusOr<std::unique_ptr<Trainer>> Create(const TrainerOptions& options,
                                                          model::Network& network,
                                                          Collective& collective,
@@ -72,24 +77,30 @@ class Trainer {
                                                          Monitor& monitor);
   ~Trainer();
 
-  // Sends rank 0's parameters and buffers to all ranks and checks by digest that all hold the same.
+  // Sends rank 0's parameters, buffers and optimiser state to all ranks and checks by digest that
+  // all hold the same.  Internal names the rank that does not.
   absl::Status BroadcastWeights(std::chrono::nanoseconds timeout);
 
-  // Trains until `step` steps are completed or a command is agreed on, which is returned.  A
-  // non-finite loss or gradient is OutOfRange with rank, step and loss parts.
+  // Trains until `step` steps are completed or a command is agreed on, which is returned; the step
+  // at whose end it was agreed on is completed.  A non-finite loss or gradient is OutOfRange with
+  // rank, step and loss parts, on all ranks alike; nothing of that step is applied.
   absl::StatusOr<Command> RunUntil(int64_t step);
 
   int64_t step() const;  // completed
   // After RunUntil, on all ranks: sums over ranks.
   absl::StatusOr<StatisticsSnapshot> SnapshotStatistics(std::chrono::nanoseconds timeout);
-  // This rank's sums of the window that is open now (for `finished`), never the resumed part.
+  // This rank's sums of the window of the last completed step (for `finished`), never the resumed
+  // part.  After the last step that is window (steps - 1) / window, whole or short.
   const statistics::WindowSums& open_window() const;
 
-  // Optimiser state as named tensors ("momentum.<parameter>", "adam_m.", "adam_v.") and learnable
-  // compensation ("compensation.<branch>.<sign>.sigma"); views, valid while training rests.
+  // Optimiser state as named tensors ("momentum.<parameter>", "adam_m.", "adam_v."; parameters as
+  // in ModelTensors); views, valid while training rests.
   std::vector<model::NamedTensor> OptimizerTensors();
-  // The tensors of model.safetensors: parameters, buffers, learnable sigma and mu.
+  // The tensors of model.safetensors: parameters, buffers, learnable sigma and mu
+  // ("compensation.<uniform|rebalanced>.<positive|negative>.<sigma|mu>"); views.
   std::vector<model::NamedTensor> ModelTensors();
+  // The last step's gradients, summed over ranks, without weight decay; views.
+  std::vector<model::NamedTensor> GradientTensors();
   // Before the first RunUntil, after ModelTensors and OptimizerTensors were overwritten in place.
   absl::Status Restore(const StatisticsSnapshot& statistics);
 

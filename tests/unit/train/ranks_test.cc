@@ -1,0 +1,151 @@
+#include <map>
+
+#include "tests/unit/train/fixture.h"
+#include "worker/collective/collectives.h"
+
+namespace ltml::train {
+namespace {
+
+using Gradients = std::map<std::string, at::Tensor>;
+
+// Gradients of step 0, as rank 0 of `world_size` holds them.
+Gradients GradientsOf(const JobSetup& setup, int world_size) {
+  Coordinator coordinator(world_size, setup.network.classes, 0.9, setup.options.window);
+  Gradients gradients;
+  RunRanks(world_size, [&](Collective& collective) {
+    RankJob job(setup, collective, coordinator);
+    const auto result = job.trainer->RunUntil(1);
+    ASSERT_TRUE(result.ok()) << result.status();
+    if (collective.rank() != 0) return;
+    for (const auto& named : job.trainer->GradientTensors()) {
+      gradients[named.name] = named.tensor.to(at::kDouble).clone();
+    }
+  });
+  return gradients;
+}
+
+void ExpectEqualGradients(const JobSetup& setup, double tolerance) {
+  const Gradients one = GradientsOf(setup, 1);
+  ASSERT_GE(one.size(), 60u);
+  for (int world_size = 2; world_size <= 4; ++world_size) {
+    const Gradients many = GradientsOf(setup, world_size);
+    ASSERT_EQ(many.size(), one.size());
+    for (const auto& [name, expected] : one) {
+      const double norm = expected.norm().item<double>();
+      EXPECT_GT(norm, 0) << name;
+      EXPECT_LE((many.at(name) - expected).norm().item<double>(), tolerance * norm)
+          << name << " on " << world_size << " ranks";
+    }
+  }
+}
+
+// Five images a stream: slices of 2 + 3, 1 + 2 + 2, 1 + 1 + 1 + 2.
+TEST(Ranks, GradientsEqualOneProcessInDouble) {
+  JobSetup setup;
+  setup.options.bucket_bytes = 200'000;
+  ExpectEqualGradients(setup, 1e-10);
+}
+
+TEST(Ranks, GradientsEqualOneProcessInFloat) {
+  JobSetup setup;
+  setup.network.type = at::kFloat;
+  ExpectEqualGradients(setup, 1e-4);
+}
+
+TEST(Ranks, LearnableCompensationGradientsEqualOneProcess) {
+  JobSetup setup;
+  setup.options.compensation = CompensationMode::kLearnable;
+  const Gradients one = GradientsOf(setup, 1);
+  EXPECT_TRUE(one.contains("compensation.uniform.positive.sigma"));
+  EXPECT_TRUE(one.contains("compensation.rebalanced.negative.mu"));
+  ExpectEqualGradients(setup, 1e-10);
+}
+
+// With batch norm over a rank's own slice, ranks must still hold the same parameters and buffers.
+TEST(Ranks, HoldTheSameModelAfterTraining) {
+  JobSetup setup;
+  setup.options.frozen_batch_norm = false;
+  setup.options.optimizer = OptimizerKind::kAdamW;
+  setup.options.learning_rate = 1e-3;
+  setup.options.global_batch = 7;
+  setup.network.type = at::kFloat;
+  std::vector<std::vector<at::Tensor>> models(3);
+  Coordinator coordinator(3, setup.network.classes, 0.9, setup.options.window);
+  RunRanks(3, [&](Collective& collective) {
+    RankJob job(setup, collective, coordinator);
+    ASSERT_TRUE(job.trainer->RunUntil(4).ok());
+    for (const auto& named : job.trainer->ModelTensors()) {
+      models[collective.rank()].push_back(named.tensor.clone());
+    }
+  });
+  for (const int rank : {1, 2}) {
+    ASSERT_EQ(models[rank].size(), models[0].size());
+    for (size_t i = 0; i < models[0].size(); ++i) {
+      EXPECT_TRUE(at::equal(models[rank][i], models[0][i])) << "rank " << rank << " tensor " << i;
+    }
+  }
+}
+
+TEST(Ranks, SameRunTwiceHasTheSameBits) {
+  JobSetup setup;
+  setup.options.frozen_batch_norm = false;
+  setup.network.type = at::kFloat;
+  const Gradients a = GradientsOf(setup, 3), b = GradientsOf(setup, 3);
+  for (const auto& [name, gradient] : a) EXPECT_TRUE(at::equal(gradient, b.at(name))) << name;
+}
+
+TEST(Ranks, BroadcastGivesAllRankZerosWeights) {
+  const JobSetup setup;
+  Coordinator coordinator(3, setup.network.classes, 0.9, setup.options.window);
+  std::vector<double> sums(3);
+  RunRanks(3, [&](Collective& collective) {
+    RankJob job(setup, collective, coordinator);
+    for (const auto* tensors : {&job.network->parameters(), &job.network->buffers()}) {
+      for (const auto& named : *tensors) named.tensor.detach().add_(collective.rank());
+    }
+    const absl::Status status = job.trainer->BroadcastWeights(kLimit);
+    ASSERT_TRUE(status.ok()) << status;
+    for (const auto& named : job.trainer->ModelTensors()) {
+      sums[collective.rank()] += named.tensor.sum().item<double>();
+    }
+  });
+  EXPECT_EQ(sums[1], sums[0]);
+  EXPECT_EQ(sums[2], sums[0]);
+}
+
+TEST(Ranks, EveryRankLeavesAtTheStepOfTheCommand) {
+  const JobSetup setup;
+  Coordinator coordinator(3, setup.network.classes, 0.9, setup.options.window);
+  RunRanks(3, [&](Collective& collective) {
+    RankJob job(setup, collective, coordinator);
+    job.monitor.command_at = 2;  // only rank 0's counts: the others are never asked
+    job.monitor.command = collective.rank() == 0 ? Command::kCheckpoint : Command::kStop;
+    EXPECT_EQ(job.trainer->RunUntil(5).value(), Command::kCheckpoint);
+    EXPECT_EQ(job.trainer->step(), 2);
+    EXPECT_EQ(job.trainer->RunUntil(3).value(), Command::kNone);
+    EXPECT_EQ(job.trainer->step(), 3);
+    EXPECT_EQ(job.monitor.polls, collective.rank() == 0 ? 3 : 0);
+  });
+}
+
+TEST(Ranks, ANonFiniteLossEndsAllAndNamesItsRank) {
+  const JobSetup setup;
+  Coordinator coordinator(3, setup.network.classes, 0.9, setup.options.window);
+  RunRanks(3, [&](Collective& collective) {
+    RankJob job(setup, collective, coordinator);
+    if (collective.rank() == 1) job.batches.spoil_step = 1;
+    const auto result = job.trainer->RunUntil(5);
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kOutOfRange);
+    const std::string message(result.status().message());
+    EXPECT_NE(message.find("rank 1: the loss of step 2 is not finite (total nan"),
+              std::string::npos)
+        << message;
+    EXPECT_EQ(job.trainer->step(), 1);
+    for (const auto& named : job.trainer->ModelTensors()) {
+      EXPECT_TRUE(named.tensor.isfinite().all().item<bool>()) << named.name;
+    }
+  });
+}
+
+}  // namespace
+}  // namespace ltml::train

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace ltml::train {
+
+// What the steps since the last report took.  Time between steps (evaluations, checkpoints) does
+// not count.
+class StepClock {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  void AddStep(Time begin, Time end, int64_t images) {
+    total_ += end - begin;
+    images_ += images;
+  }
+  void AddDataWait(Time begin, Time end) { data_wait_ += end - begin; }
+  void AddGrantWait(Time begin, Time end) { grant_wait_ += end - begin; }
+  void Restart() { *this = StepClock(); }
+
+  // 0 where nothing was measured.
+  double images_per_second() const {
+    return total_.count() > 0 ? static_cast<double>(images_) / total_.count() : 0;
+  }
+  double data_wait_ratio() const { return total_.count() > 0 ? data_wait_ / total_ : 0; }
+  double grant_wait_seconds() const { return grant_wait_.count(); }
+
+ private:
+  std::chrono::duration<double> total_{}, data_wait_{}, grant_wait_{};
+  int64_t images_ = 0;
+};
+
+}  // namespace ltml::train
