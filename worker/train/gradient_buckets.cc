@@ -1,9 +1,9 @@
 #include "worker/train/gradient_buckets.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <memory>
 #include <utility>
 
 #include "worker/train/update_kernels.h"

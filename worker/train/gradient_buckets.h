@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
-#include <memory>
+#include <string>
 #include <vector>
 
 #include "worker/model/network.h"
