@@ -1,12 +1,14 @@
 # One library a folder, one test program a folder.
 
-# ltml_library(NAME SOURCES ... [DEPENDS ...] [TORCH])
+# ltml_library(NAME SOURCES ... [DEPENDS ...] [PRIVATE_DEPENDS ...] [TORCH])
+#   PRIVATE_DEPENDS: libraries that no header of ours shows.
 #   TORCH: includes and links LibTorch and shares the one precompiled Torch header.
 function(ltml_library name)
-  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
-  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE ltml_warnings)
+  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS}
+    PRIVATE ${ARG_PRIVATE_DEPENDS} ltml_warnings)
   if(ARG_TORCH)
     ltml_use_torch(${name})
   endif()
@@ -53,5 +55,8 @@ function(ltml_use_torch name)
     target_precompile_headers(torch_precompiled PRIVATE ${CMAKE_SOURCE_DIR}/cmake/torch_precompiled.h)
   endif()
   target_link_libraries(${name} PRIVATE torch_wheel)
+  # The precompiled header is made with -fPIC, which serves programs as well as -fPIE.
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${name} PRIVATE -fPIC)
   target_precompile_headers(${name} REUSE_FROM torch_precompiled)
 endfunction()

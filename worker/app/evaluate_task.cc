@@ -2,16 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
 
 #include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
 #include "common/config/job_file.h"
+#include "common/safetensors/safetensors.h"
 #include "worker/app/cause.h"
 #include "worker/app/evaluation.h"
 #include "worker/app/options.h"
 #include "worker/app/report.h"
 #include "worker/checkpoint/checkpoint.h"
+#include "worker/model/tensor_io.h"
 
 namespace ltml::worker {
 namespace {
@@ -38,9 +42,16 @@ absl::StatusOr<std::unique_ptr<model::Network>> LoadNetwork(const std::string& f
       model::Network::Create(NetworkOptionsOf(state.job(), state.classes_size()), 0));
   std::vector<model::NamedTensor> tensors = network->parameters();
   tensors.insert(tensors.end(), network->buffers().begin(), network->buffers().end());
-  LTML_RETURN_IF_ERROR(WithCause(
-      checkpoint::LoadInto(folder, "model.safetensors", tensors, checkpoint::Extra::kAllowed),
-      v1::FAILURE_CAUSE_STORAGE));
+  const std::string path = (std::filesystem::path(folder) / checkpoint::kModelFile).string();
+  const auto file = safetensors::File::Open(path);
+  if (!file.ok()) return WithCause(file.status(), v1::FAILURE_CAUSE_STORAGE);
+  // Learnable compensation belongs to the loss; predictions are made without it.
+  const model::CopyRules rules = {
+      .convert = false,
+      .ignore = [](std::string_view name) { return name.starts_with("compensation."); }};
+  LTML_RETURN_IF_ERROR(
+      WithCause(model::CopyByName(*file, fmt::format("'{}'", path), tensors, rules),
+                v1::FAILURE_CAUSE_STORAGE));
   return network;
 }
 

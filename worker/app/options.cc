@@ -103,6 +103,7 @@ absl::StatusOr<train::TrainerOptions> TrainerOptionsOf(const v1::JobSpec& job,
   SetSchedule(job.schedule(), options);
   options.global_batch = job.streams().global_batch();
   options.window = job.loss().statistics_window();
+  options.statistics_decay = job.loss().statistics_decay();
   options.compensation = CompensationOf(job.loss().compensation());
   if (options.compensation == train::CompensationMode::kLabels) {
     options.fixed_compensation =

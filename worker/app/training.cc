@@ -141,6 +141,8 @@ absl::Status Training::BuildNetwork(bool fresh) {
   }
   if (job_.model().head_bias() == v1::Model::HEAD_BIAS_PRIOR) {
     network_->SetHeadBiasToPrior(train_set_->class_counts(), train_set_->images());
+  } else {
+    network_->SetHeadBiasToZero();
   }
   return absl::OkStatus();
 }
