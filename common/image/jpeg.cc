@@ -182,7 +182,7 @@ class JpegReader {
       if (!ReadBlock(block.data(), in_bytes, &rows)) return StatusOf(errors_);
       const size_t begin = image.rgb.size();
       if (!inks_) {
-        image.rgb.insert(image.rgb.end(), block.begin(), block.begin() + rows * row_bytes);
+        image.rgb.insert(image.rgb.end(), block.data(), block.data() + rows * row_bytes);
         continue;
       }
       image.rgb.resize(begin + rows * row_bytes);

@@ -39,6 +39,8 @@ int PrecisionFor(double largest_weight) {
   return precision;
 }
 
+int HalfUp(double value) { return static_cast<int>(std::floor(value + 0.5)); }
+
 // Triangle of half-width max(scale, 1) around each output's centre, cut at the borders, sum 1.
 class TriangleWeights {
  public:
@@ -52,8 +54,8 @@ class TriangleWeights {
   // First input sample and weights of output i.
   int At(int i, std::vector<double>& weights) const {
     const double center = scale_ * (i + 0.5);
-    const int begin = std::max(static_cast<int>(center - support_ + 0.5), 0);
-    const int end = std::min(static_cast<int>(center + support_ + 0.5), axis_.in_size);
+    const int begin = std::max(HalfUp(center - support_), 0);
+    const int end = std::min(HalfUp(center + support_), axis_.in_size);
     weights.resize(end - begin);
     double sum = 0;
     for (int j = 0; j < end - begin; ++j) {
@@ -83,12 +85,12 @@ Filter MakeFilter(const Axis& axis) {
   for (int i = 0; i < outputs; ++i) {
     filter.starts.push_back(axis.in_begin + triangle.At(axis.out_begin + i, row));
     filter.counts.push_back(static_cast<int>(row.size()));
-    std::copy(row.begin(), row.end(), exact.begin() + size_t{1} * i * filter.taps);
+    std::copy(row.begin(), row.end(), exact.begin() + std::ptrdiff_t{1} * i * filter.taps);
   }
   filter.precision = PrecisionFor(*std::max_element(exact.begin(), exact.end()));
   filter.weights.resize(exact.size());
   std::transform(exact.begin(), exact.end(), filter.weights.begin(), [&](double weight) {
-    return static_cast<int16_t>(0.5 + weight * (1 << filter.precision));
+    return static_cast<int16_t>(HalfUp(weight * (1 << filter.precision)));
   });
   return filter;
 }
@@ -212,9 +214,9 @@ absl::StatusOr<Image> FitOnWhiteSquare(const Image& image, int side) {
                         Resize(image, {0, 0, image.width, image.height}, width, height));
   Image square = NewImage(side, side);
   std::fill(square.rgb.begin(), square.rgb.end(), uint8_t{255});
-  const size_t left = (side - width) / 2, top = (side - height) / 2;
+  const std::ptrdiff_t left = (side - width) / 2, top = (side - height) / 2;
   for (int y = 0; y < height; ++y) {
-    std::copy_n(fitted.rgb.begin() + size_t{3} * width * y, size_t{3} * width,
+    std::copy_n(fitted.rgb.begin() + std::ptrdiff_t{3} * width * y, std::ptrdiff_t{3} * width,
                 square.rgb.begin() + 3 * ((top + y) * side + left));
   }
   return square;

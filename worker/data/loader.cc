@@ -1,6 +1,7 @@
 #include "worker/data/loader.h"
 
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -39,7 +40,7 @@ struct Slot {
 bool IsRange(const std::array<double, 2>& range) { return range[0] > 0 && range[0] <= range[1]; }
 
 absl::Status Validate(const dataset::Dataset& dataset, const LoaderOptions& options) {
-  const auto refuse = [](std::string text) {
+  const auto refuse = [](const std::string& text) {
     return absl::InvalidArgumentError("loader: " + text);
   };
   if (dataset.images() < 1) {
