@@ -92,10 +92,14 @@ std::string Title(const v1::Report& report) {
   return title + "\n\n";
 }
 
+// A run has a folder; an evaluation by itself took no steps.
 std::string SpeedLine(const v1::Report& report) {
-  return fmt::format("{} steps on {} {}, {:.1f} images/s, {}\n", report.steps(),
-                     report.world_size(), report.world_size() == 1 ? "rank" : "ranks",
-                     report.images_per_second(), TimeText(report.seconds()));
+  const std::string work =
+      report.run_folder().empty() ? "evaluated" : fmt::format("{} steps", report.steps());
+  const std::string time = report.seconds() < 60 ? fmt::format("{:.1f} s", report.seconds())
+                                                 : TimeText(report.seconds());
+  return fmt::format("{} on {} {}, {:.1f} images/s, {}\n", work, report.world_size(),
+                     report.world_size() == 1 ? "rank" : "ranks", report.images_per_second(), time);
 }
 
 std::string_view CauseText(v1::FailureCause cause) {

@@ -171,7 +171,8 @@ void AddTrainCommand(CLI::App& program, Context& context) {
   command->add_option("JOB", arguments->job_file, "The job file (docs/job-file.md)")->required();
   command
       ->add_option("--set", arguments->overrides,
-                   "Replaces a value of the job file; may be given often")
+                   "Replaces a value of the job file (relative paths start there too); may be "
+                   "given often")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
   command->add_option("--run", arguments->run, "The run folder (default: runs/NAME-TIME)")

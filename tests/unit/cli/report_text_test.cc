@@ -58,6 +58,15 @@ TEST(ReportText, IsTheTable) {
             "run: /runs/a\n");
 }
 
+TEST(ReportText, AnEvaluationHasNoSteps) {
+  v1::Report report = Sample();
+  report.clear_run_folder();
+  report.set_world_size(1);
+  report.set_seconds(0.25);
+  EXPECT_THAT(ReportText(report, false),
+              ::testing::EndsWith("\nevaluated on 1 rank, 166.0 images/s, 0.2 s\n"));
+}
+
 TEST(ReportText, ListsFiveWeakest) {
   v1::Report report = Sample();
   for (int i = 0; i < 10; ++i) AddClass(&report, "strong", "head", 200, 0.9);
