@@ -32,7 +32,7 @@ ALLOWED = {
 FOREIGN = [
     (r'(ATen|torch|c10)/', ['worker/model', 'worker/train', 'worker/checkpoint', 'worker/app', 'cmake']),
     (r'mpi\.h', ['worker/collective']),
-    (r'grpcpp/|ltml/v1/.*\.grpc\.pb\.h', ['common/rpc', 'coordinator/rpc', 'worker/session']),
+    (r'grpcpp/|ltml/v1/.*\.grpc\.pb\.h', ['common/rpc', 'coordinator/rpc', 'worker/session', 'cli']),
     (r'(jpeglib|turbojpeg|spng)\.h', ['common/image']),
     (r'archive(_entry)?\.h', ['common/dataset']),
     (r'toml\+\+/', ['common/config']),

@@ -103,7 +103,7 @@ absl::Status WriteFileAtomically(const std::filesystem::path& file, std::string_
 absl::StatusOr<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.number() < 0) return FileError("cannot open", path, errno);
-  struct stat info{};
+  struct stat info {};
   if (::fstat(file.number(), &info) != 0) return FileError("cannot examine", path, errno);
   if (!S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(fmt::format("'{}' is not a regular file", path.string()));

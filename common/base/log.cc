@@ -33,8 +33,8 @@ std::string& Context() {
 // Own registry entry, so that no library's use of spdlog mixes with ours.
 spdlog::logger& Logger() {
   static const std::shared_ptr<spdlog::logger> logger = [] {
-    auto made = std::make_shared<spdlog::logger>(
-        "ltml", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto made =
+        std::make_shared<spdlog::logger>("ltml", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
     made->flush_on(spdlog::level::debug);
     return made;
@@ -54,9 +54,9 @@ void LogEvent(LogLevel level, std::string_view event, std::string_view fields) {
 }
 
 std::string LogValue(std::string_view text) {
-  const bool plain = !text.empty() && text.find_first_of(" \"\\=") == std::string_view::npos &&
-                     std::none_of(text.begin(), text.end(),
-                                  [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  const bool plain =
+      !text.empty() && text.find_first_of(" \"\\=") == std::string_view::npos &&
+      std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
   if (plain) return std::string(text);
   std::string quoted = "\"";
   for (const unsigned char c : text) {

@@ -21,7 +21,8 @@ void SetLogContext(std::string fields);
 
 void LogEvent(LogLevel level, std::string_view event, std::string_view fields);
 
-// A value for a field: quoted when it holds spaces, quotes or control characters, which are escaped.
+// A value for a field: quoted when it holds spaces, quotes or control characters, which are
+// escaped.
 std::string LogValue(std::string_view text);
 
 // Log(LogLevel::kInfo, "rank_connected", "rank={} host={}", rank, LogValue(host));

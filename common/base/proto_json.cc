@@ -27,8 +27,8 @@ absl::Status FromJson(std::string_view json, std::string_view where,
   const auto status = google::protobuf::util::JsonStringToMessage(
       google::protobuf::StringPiece(json.data(), json.size()), message);
   if (status.ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format("{} is no {}: {}", where, message->GetTypeName(),
-                                                std::string(status.message())));
+  return absl::InvalidArgumentError(
+      fmt::format("{} is no {}: {}", where, message->GetTypeName(), std::string(status.message())));
 }
 
 absl::Status WriteJsonFile(const std::filesystem::path& file,

@@ -10,10 +10,10 @@
 //
 //   LTML_RETURN_IF_ERROR(Write(path));
 //   LTML_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
-#define LTML_RETURN_IF_ERROR(expression)          \
-  do {                                            \
-    absl::Status ltml_status_ = (expression);     \
-    if (!ltml_status_.ok()) return ltml_status_;  \
+#define LTML_RETURN_IF_ERROR(expression)         \
+  do {                                           \
+    absl::Status ltml_status_ = (expression);    \
+    if (!ltml_status_.ok()) return ltml_status_; \
   } while (false)
 
 #define LTML_ASSIGN_OR_RETURN(declaration, expression) \

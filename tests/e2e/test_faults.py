@@ -42,6 +42,20 @@ class Faults(harness.WithData):
         self.assertIn('step', errors)
         self.assert_nothing_left(folder)
 
+    def test_a_rank_that_cannot_reach_the_coordinator_ends(self):
+        folder = self.folder / 'unreachable'
+        job = self.job(steps=4)
+        self.train(job, folder)
+        task = json.loads((folder / 'attempts/1/task.json').read_text())
+        task['coordinator'] = f'unix:{self.folder}/nobody-listens'
+        task['job']['limits']['start'] = '2s'
+        (self.folder / 'task.json').write_text(json.dumps(task))
+        result = subprocess.run(['mpirun', '--allow-run-as-root', '-n', '1',
+                                 harness.BIN / 'ltml-worker', self.folder / 'task.json'],
+                                capture_output=True, text=True, timeout=30)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn('nobody-listens', result.stderr)
+
     def test_a_second_run_on_a_folder_is_refused(self):
         folder = self.folder / 'twice'
         job = self.job(steps=100000)

@@ -3,7 +3,6 @@ import csv
 import json
 import re
 import signal
-import subprocess
 import unittest
 
 import harness
@@ -44,8 +43,8 @@ class Train(harness.WithData):
 
     def test_ranks_draw_what_plan_prints(self):
         job = self.job(steps=5)
-        names = json.loads(json.dumps([json.loads(line)['image'] for line in
-                                       (self.folder / 'train.jsonl').read_text().splitlines()]))
+        names = [json.loads(line)['image']
+                 for line in (self.folder / 'train.jsonl').read_text().splitlines()]
         global_steps = {}
         for ranks in (1, 2, 3):
             folder = self.folder / f'plan-{ranks}'
@@ -81,7 +80,7 @@ class Train(harness.WithData):
                             for row in json.loads(result.stdout)['classes']])
         self.assertEqual(reports[0], reports[1])
         self.assertEqual(reports[0], reports[2])
-        rows = list(csv.reader(predictions.open()))
+        rows = list(csv.reader(predictions.read_text().splitlines()))
         truth = {row['image']: set(row['labels']) for row in
                  map(json.loads, (self.folder / 'val.jsonl').read_text().splitlines())}
         self.assertEqual(len(rows) - 1, len(truth))

@@ -46,9 +46,9 @@ absl::StatusOr<std::unique_ptr<model::Network>> LoadNetwork(const std::string& f
   const auto file = safetensors::File::Open(path);
   if (!file.ok()) return WithCause(file.status(), v1::FAILURE_CAUSE_STORAGE);
   // Learnable compensation belongs to the loss; predictions are made without it.
-  const model::CopyRules rules = {
-      .convert = false,
-      .ignore = [](std::string_view name) { return name.starts_with("compensation."); }};
+  const model::CopyRules rules = {.convert = false, .ignore = [](std::string_view name) {
+                                    return name.starts_with("compensation.");
+                                  }};
   LTML_RETURN_IF_ERROR(
       WithCause(model::CopyByName(*file, fmt::format("'{}'", path), tensors, rules),
                 v1::FAILURE_CAUSE_STORAGE));
@@ -110,8 +110,8 @@ absl::StatusOr<v1::Finished> RunEvaluation(Rank& rank) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (rank.is_first()) {
     const v1::Report report = MakeReport(rank, *state, *data, scores, seconds);
-    LTML_RETURN_IF_ERROR(WithCause(WriteResults(task, report, *state, *data, scores),
-                                   v1::FAILURE_CAUSE_STORAGE));
+    LTML_RETURN_IF_ERROR(
+        WithCause(WriteResults(task, report, *state, *data, scores), v1::FAILURE_CAUSE_STORAGE));
     rank.session->EvaluationDone(report);
   }
   v1::Finished finished;

@@ -11,17 +11,16 @@ absl::StatusOr<Scores> EvaluateOn(const std::shared_ptr<const dataset::Dataset>&
                                   const v1::JobSpec& job, const std::vector<int64_t>& train_counts,
                                   bool flip, model::Network& network, Rank& rank,
                                   train::Monitor& monitor) {
-  auto source = data::MakeEvaluationSource(
-      data, EvaluationOptionsOf(job, rank.rank(), rank.world_size()));
+  auto source =
+      data::MakeEvaluationSource(data, EvaluationOptionsOf(job, rank.rank(), rank.world_size()));
   if (!source.ok()) return WithCause(source.status(), v1::FAILURE_CAUSE_DATA);
   Scores result;
+  LTML_ASSIGN_OR_RETURN(result.scores_NK,
+                        train::Score(network, **source, data->classes(), flip, *rank.collective,
+                                     monitor, ToNanoseconds(job.limits().evaluation())));
   LTML_ASSIGN_OR_RETURN(
-      result.scores_NK,
-      train::Score(network, **source, data->classes(), flip, *rank.collective, monitor,
-                   ToNanoseconds(job.limits().evaluation())));
-  LTML_ASSIGN_OR_RETURN(result.evaluation,
-                        metrics::Evaluate(result.scores_NK, (*source)->labels_NK(),
-                                          data->classes(), train_counts));
+      result.evaluation,
+      metrics::Evaluate(result.scores_NK, (*source)->labels_NK(), data->classes(), train_counts));
   return result;
 }
 

@@ -50,8 +50,7 @@ absl::Status Connect(Rank& rank, StartingPoint& start) {
   if (rank.task.kind() == v1::WorkerTask::KIND_TRAIN) {
     LTML_ASSIGN_OR_RETURN(start, FindStartingPoint(rank.task, *rank.collective, limit));
   }
-  LTML_ASSIGN_OR_RETURN(rank.session,
-                        session::Session::Open(SessionOptionsOf(rank, start)));
+  LTML_ASSIGN_OR_RETURN(rank.session, session::Session::Open(SessionOptionsOf(rank, start)));
   return absl::OkStatus();
 }
 
@@ -59,8 +58,7 @@ absl::Status Connect(Rank& rank, StartingPoint& start) {
 // mpirun ends the others when one leaves without it.
 [[noreturn]] void LeaveFailed(Rank& rank, const absl::Status& status) {
   base::Log(base::LogLevel::kError, "rank_failed", "cause={} message={}",
-            v1::FailureCause_Name(CauseOf(status)),
-            base::LogValue(std::string(status.message())));
+            v1::FailureCause_Name(CauseOf(status)), base::LogValue(std::string(status.message())));
   if (rank.session == nullptr && rank.collective != nullptr) {
     auto late = session::Session::Open(SessionOptionsOf(rank, StartingPoint{}));
     if (late.ok()) rank.session = *std::move(late);
@@ -95,9 +93,10 @@ int Main(const char* task_file) {
 int main(int argc, char** argv) {
   if (argc == 2 && argv[1][0] != '-') return ltml::worker::Main(argv[1]);
   const bool help = argc == 2 && std::strcmp(argv[1], "--help") == 0;
-  std::fputs("usage: ltml-worker TASK.json\n\n"
-             "One rank of a job.  Started by ltml through mpirun, not by hand.\n"
-             "Example: ltml train examples/clipart/job.toml\n",
-             help ? stdout : stderr);
+  std::fputs(
+      "usage: ltml-worker TASK.json\n\n"
+      "One rank of a job.  Started by ltml through mpirun, not by hand.\n"
+      "Example: ltml train examples/clipart/job.toml\n",
+      help ? stdout : stderr);
   return help ? 0 : 2;
 }

@@ -74,8 +74,8 @@ void SetSchedule(const v1::Schedule& from, train::TrainerOptions& to) {
   to.steps = from.steps();
   to.warmup_steps = from.warmup_steps();
   to.warmup_start = from.warmup_start();
-  to.decay = from.decay() == v1::Schedule::DECAY_COSINE ? train::Decay::kCosine
-                                                        : train::Decay::kStep;
+  to.decay =
+      from.decay() == v1::Schedule::DECAY_COSINE ? train::Decay::kCosine : train::Decay::kStep;
   to.milestones.assign(from.milestones().begin(), from.milestones().end());
 }
 

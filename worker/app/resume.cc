@@ -78,9 +78,8 @@ absl::StatusOr<StartingPoint> FindStartingPoint(const v1::WorkerTask& task,
   }
   found->folder = CheckpointFolder(task.run_folder(), step[0]);
   found->state.emplace();
-  LTML_RETURN_IF_ERROR(
-      WithCause(base::ReadJsonFile(found->folder / "state.json", &*found->state),
-                v1::FAILURE_CAUSE_STORAGE));
+  LTML_RETURN_IF_ERROR(WithCause(base::ReadJsonFile(found->folder / "state.json", &*found->state),
+                                 v1::FAILURE_CAUSE_STORAGE));
   return found;
 }
 
@@ -93,16 +92,14 @@ v1::StatisticsState ToProto(const train::StatisticsSnapshot& snapshot) {
   return state;
 }
 
-absl::StatusOr<train::StatisticsSnapshot> FromProto(const v1::StatisticsState& state,
-                                                    int classes) {
+absl::StatusOr<train::StatisticsSnapshot> FromProto(const v1::StatisticsState& state, int classes) {
   train::StatisticsSnapshot snapshot;
   snapshot.step = state.step();
   LTML_ASSIGN_OR_RETURN(snapshot.totals_in_force,
                         statistics::FromProto(state.totals_in_force(), classes));
   LTML_ASSIGN_OR_RETURN(snapshot.previous_window,
                         statistics::FromProto(state.previous_window(), classes));
-  LTML_ASSIGN_OR_RETURN(snapshot.open_window,
-                        statistics::FromProto(state.open_window(), classes));
+  LTML_ASSIGN_OR_RETURN(snapshot.open_window, statistics::FromProto(state.open_window(), classes));
   return snapshot;
 }
 

@@ -18,9 +18,9 @@ struct StartingPoint {
   std::filesystem::path folder;  // of the checkpoint
 };
 
-// Rank 0 looks for the newest whole checkpoint (task.checkpoint = "newest") and tells the others its
-// step, so that all begin at the same one.  A run without any checkpoint begins at step 0; a run whose
-// checkpoints are all damaged is DataLoss naming them.
+// Rank 0 looks for the newest whole checkpoint (task.checkpoint = "newest") and tells the others
+// its step, so that all begin at the same one.  A run without any checkpoint begins at step 0; a
+// run whose checkpoints are all damaged is DataLoss naming them.
 absl::StatusOr<StartingPoint> FindStartingPoint(const v1::WorkerTask& task,
                                                 train::Collective& collective,
                                                 std::chrono::nanoseconds timeout);

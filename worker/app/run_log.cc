@@ -37,8 +37,8 @@ absl::StatusOr<RunLog> RunLog::Open(const std::filesystem::path& file, int64_t c
   log.path_ = file;
   log.file_.reset(std::fopen(file.c_str(), "ae"));
   if (log.file_ == nullptr) {
-    return absl::InternalError(fmt::format("cannot open '{}': {}", file.string(),
-                                           std::generic_category().message(errno)));
+    return absl::InternalError(
+        fmt::format("cannot open '{}': {}", file.string(), std::generic_category().message(errno)));
   }
   return log;
 }
@@ -47,8 +47,8 @@ absl::Status RunLog::Append(const v1::StepMetrics& metrics) {
   LTML_ASSIGN_OR_RETURN(const std::string json, base::ToJson(metrics, true));
   const bool written = std::fputs((json + "\n").c_str(), file_.get()) >= 0;
   if (written && std::fflush(file_.get()) == 0) return absl::OkStatus();
-  return absl::InternalError(fmt::format("cannot write '{}': {}", path_.string(),
-                                         std::generic_category().message(errno)));
+  return absl::InternalError(
+      fmt::format("cannot write '{}': {}", path_.string(), std::generic_category().message(errno)));
 }
 
 }  // namespace ltml::worker

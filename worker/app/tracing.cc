@@ -19,7 +19,8 @@ class TracingSource : public train::BatchSource {
  public:
   explicit TracingSource(std::unique_ptr<train::BatchSource> source) : source_(std::move(source)) {}
 
-  absl::StatusOr<const train::Batch*> Next(int64_t step, std::chrono::nanoseconds timeout) override {
+  absl::StatusOr<const train::Batch*> Next(int64_t step,
+                                           std::chrono::nanoseconds timeout) override {
     absl::StatusOr<const train::Batch*> batch = source_->Next(step, timeout);
     if (batch.ok()) {
       base::Log(base::LogLevel::kDebug, "step_images", "step={} uniform={} images={}", step,

@@ -89,8 +89,7 @@ class Training {
   int64_t checkpoint_step_ = -1;
 };
 
-absl::StatusOr<std::unique_ptr<Training>> Training::Create(Rank& rank,
-                                                           const StartingPoint& start) {
+absl::StatusOr<std::unique_ptr<Training>> Training::Create(Rank& rank, const StartingPoint& start) {
   std::unique_ptr<Training> training(new Training(rank));
   if (start.state) training->state_ = *start.state;
   if (rank.is_first()) {
@@ -129,9 +128,9 @@ absl::Status Training::OpenDatasets() {
 }
 
 absl::Status Training::BuildNetwork(bool fresh) {
-  LTML_ASSIGN_OR_RETURN(network_,
-                        model::Network::Create(NetworkOptionsOf(job_, train_set_->classes()),
-                                               job_.streams().seed()));
+  LTML_ASSIGN_OR_RETURN(
+      network_,
+      model::Network::Create(NetworkOptionsOf(job_, train_set_->classes()), job_.streams().seed()));
   if (!fresh) return absl::OkStatus();
   if (!job_.model().weights().empty()) {
     const auto weights = safetensors::File::Open(job_.model().weights());
@@ -190,8 +189,7 @@ absl::Status Training::Evaluate() {
   *point.mutable_mean_average_precision() = ToProto(scores.evaluation.mean);
   if (!rank_.is_first()) return absl::OkStatus();
   v1::Report report;
-  FillEvaluation(scores.evaluation, train_set_->class_names(), train_set_->class_counts(),
-                 &report);
+  FillEvaluation(scores.evaluation, train_set_->class_names(), train_set_->class_counts(), &report);
   report.set_images(validation_set_->images());
   report.set_evaluated_on("validation");
   report.set_evaluated_step(trainer_->step());
@@ -238,11 +236,11 @@ absl::Status Training::ReachBoundary() {
 
 absl::StatusOr<train::Command> Training::NextBoundary() {
   const int64_t steps = job_.schedule().steps();
-  const int64_t next = std::min(
-      NextDue(trainer_->step(), job_.checkpoint().every_steps(), steps),
-      validation_set_ == nullptr
-          ? steps
-          : NextDue(trainer_->step(), job_.evaluation().every_steps(), steps));
+  const int64_t next =
+      std::min(NextDue(trainer_->step(), job_.checkpoint().every_steps(), steps),
+               validation_set_ == nullptr
+                   ? steps
+                   : NextDue(trainer_->step(), job_.evaluation().every_steps(), steps));
   const Clock::time_point before = Clock::now();
   absl::StatusOr<train::Command> command = trainer_->RunUntil(next);
   state_.set_train_seconds(state_.train_seconds() + SecondsSince(before));
@@ -294,9 +292,8 @@ absl::Status Training::EvaluateFinal(v1::Report* report) {
         WithCause(checkpoint::LoadInto(folder, "model.safetensors", trainer_->ModelTensors()),
                   v1::FAILURE_CAUSE_STORAGE));
   }
-  LTML_ASSIGN_OR_RETURN(const Scores scores,
-                        EvaluateOn(data, job_, train_set_->class_counts(), false, *network_,
-                                   rank_, *monitor_));
+  LTML_ASSIGN_OR_RETURN(const Scores scores, EvaluateOn(data, job_, train_set_->class_counts(),
+                                                        false, *network_, rank_, *monitor_));
   FillEvaluation(scores.evaluation, train_set_->class_names(), train_set_->class_counts(), report);
   report->set_images(data->images());
   report->set_evaluated_on(test_set_ != nullptr ? "test" : "validation");
