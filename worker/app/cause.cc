@@ -29,9 +29,12 @@ v1::FailureCause CauseOf(const absl::Status& status) {
       return v1::FAILURE_CAUSE_NON_FINITE;
     case absl::StatusCode::kResourceExhausted:
       return v1::FAILURE_CAUSE_OUT_OF_MEMORY;
+    case absl::StatusCode::kInvalidArgument:
+      return v1::FAILURE_CAUSE_DATA;
     case absl::StatusCode::kAborted:
       return v1::FAILURE_CAUSE_COORDINATOR_LOST;
     case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kUnavailable:
       return v1::FAILURE_CAUSE_COLLECTIVE;
     default:
       return v1::FAILURE_CAUSE_INTERNAL;

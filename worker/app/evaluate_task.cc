@@ -105,7 +105,7 @@ absl::StatusOr<v1::Finished> RunEvaluation(Rank& rank) {
   LTML_ASSIGN_OR_RETURN(
       const Scores scores,
       EvaluateOn(data, job, {state->train_counts().begin(), state->train_counts().end()},
-                 task.flip(), *network, rank, monitor));
+                 task.flip(), state->step(), *network, rank, monitor));
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (rank.is_first()) {

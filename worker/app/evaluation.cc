@@ -9,7 +9,7 @@ namespace ltml::worker {
 
 absl::StatusOr<Scores> EvaluateOn(const std::shared_ptr<const dataset::Dataset>& data,
                                   const v1::JobSpec& job, const std::vector<int64_t>& train_counts,
-                                  bool flip, model::Network& network, Rank& rank,
+                                  bool flip, int64_t step, model::Network& network, Rank& rank,
                                   train::Monitor& monitor) {
   auto source =
       data::MakeEvaluationSource(data, EvaluationOptionsOf(job, rank.rank(), rank.world_size()));
@@ -17,7 +17,7 @@ absl::StatusOr<Scores> EvaluateOn(const std::shared_ptr<const dataset::Dataset>&
   Scores result;
   LTML_ASSIGN_OR_RETURN(result.scores_NK,
                         train::Score(network, **source, data->classes(), flip, *rank.collective,
-                                     monitor, ToNanoseconds(job.limits().evaluation())));
+                                     monitor, ToNanoseconds(job.limits().evaluation()), step));
   LTML_ASSIGN_OR_RETURN(
       result.evaluation,
       metrics::Evaluate(result.scores_NK, (*source)->labels_NK(), data->classes(), train_counts));

@@ -19,10 +19,10 @@ struct Scores {
 };
 
 // Scores every image of `data` and evaluates them; the same on all ranks, to the last bit, whatever
-// their number.  Cancelled when a stop was agreed on.
+// their number.  `step` is that of the weights, for progress.  Cancelled when a stop was agreed on.
 absl::StatusOr<Scores> EvaluateOn(const std::shared_ptr<const dataset::Dataset>& data,
                                   const v1::JobSpec& job, const std::vector<int64_t>& train_counts,
-                                  bool flip, model::Network& network, Rank& rank,
+                                  bool flip, int64_t step, model::Network& network, Rank& rank,
                                   train::Monitor& monitor);
 
 }  // namespace ltml::worker

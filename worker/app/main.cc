@@ -18,6 +18,7 @@
 #include "worker/app/tracing.h"
 #include "worker/app/training.h"
 #include "worker/collective/collectives.h"
+#include "worker/model/torch_status.h"
 
 namespace ltml::worker {
 namespace {
@@ -47,11 +48,12 @@ absl::Status Connect(Rank& rank, StartingPoint& start) {
   const auto limit = ToNanoseconds(rank.task.job().limits().start());
   LTML_ASSIGN_OR_RETURN(rank.collective, collective::MakeMpi(limit));
   base::SetLogContext(fmt::format("rank={}", rank.rank()));
-  if (rank.task.kind() == v1::WorkerTask::KIND_TRAIN) {
-    LTML_ASSIGN_OR_RETURN(start, FindStartingPoint(rank.task, *rank.collective, limit));
-  }
+  auto found = FindStartingPoint(rank.task, *rank.collective,
+                                 ToNanoseconds(rank.task.job().limits().checkpoint()));
+  if (found.ok()) start = *std::move(found);
+  // Also after a failure, which the coordinator must hear of.
   LTML_ASSIGN_OR_RETURN(rank.session, session::Session::Open(SessionOptionsOf(rank, start)));
-  return absl::OkStatus();
+  return found.status();
 }
 
 // A failed rank leaves at once: waiting in MPI_Finalize for ranks that wait for it would hang, and
@@ -59,10 +61,6 @@ absl::Status Connect(Rank& rank, StartingPoint& start) {
 [[noreturn]] void LeaveFailed(Rank& rank, const absl::Status& status) {
   base::Log(base::LogLevel::kError, "rank_failed", "cause={} message={}",
             v1::FailureCause_Name(CauseOf(status)), base::LogValue(std::string(status.message())));
-  if (rank.session == nullptr && rank.collective != nullptr) {
-    auto late = session::Session::Open(SessionOptionsOf(rank, StartingPoint{}));
-    if (late.ok()) rank.session = *std::move(late);
-  }
   if (rank.session != nullptr) rank.session->Fail(CauseOf(status), std::string(status.message()));
   std::fflush(nullptr);
   _exit(1);
@@ -80,8 +78,10 @@ int Main(const char* task_file) {
   }
   at::set_num_interop_threads(1);
   at::set_num_threads(rank.task.job().resources().threads_per_rank());
-  if (absl::Status connected = Connect(rank, start); !connected.ok()) LeaveFailed(rank, connected);
-  const absl::StatusOr<v1::Finished> finished = Work(rank, start);
+  const absl::Status connected = model::CatchTorch([&] { return Connect(rank, start); });
+  if (!connected.ok()) LeaveFailed(rank, connected);
+  const absl::StatusOr<v1::Finished> finished =
+      model::CatchTorch([&] { return Work(rank, start); });
   if (!finished.ok()) LeaveFailed(rank, finished.status());
   rank.session->Finish(*finished);
   return 0;

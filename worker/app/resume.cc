@@ -1,7 +1,5 @@
 #include "worker/app/resume.h"
 
-#include <fmt/format.h>
-
 #include <array>
 
 #include "common/base/log.h"
@@ -10,6 +8,7 @@
 #include "common/statistics/convert.h"
 #include "worker/app/cause.h"
 #include "worker/checkpoint/checkpoint.h"
+#include "worker/checkpoint/folders.h"
 
 namespace ltml::worker {
 namespace {
@@ -17,31 +16,21 @@ namespace {
 constexpr int64_t kNoCheckpoint = -1;
 constexpr int64_t kUnusable = -2;
 
-std::filesystem::path CheckpointFolder(const std::string& run_folder, int64_t step) {
-  return std::filesystem::path(run_folder) / "checkpoints" / fmt::format("step-{:09d}", step);
-}
-
-bool HasCheckpoints(const std::string& run_folder) {
-  std::error_code error;
-  const std::filesystem::directory_iterator folder(
-      std::filesystem::path(run_folder) / "checkpoints", error);
-  if (error) return false;
-  for (const auto& entry : folder) {
-    if (entry.path().filename().string().starts_with("step-")) return true;
-  }
-  return false;
-}
-
 // Rank 0's part: the checkpoint to begin at, or none.
 absl::StatusOr<StartingPoint> Look(const std::string& run_folder) {
   StartingPoint start;
-  if (!HasCheckpoints(run_folder)) {
+  LTML_ASSIGN_OR_RETURN(const checkpoint::Listing listing,
+                        checkpoint::List(checkpoint::CheckpointsOf(run_folder)));
+  if (listing.steps.empty()) {
     base::Log(base::LogLevel::kWarning, "no_checkpoint", "run={} begin=0",
               base::LogValue(run_folder));
     return start;
   }
   absl::StatusOr<checkpoint::Newest> newest = checkpoint::FindNewest(run_folder);
-  if (!newest.ok()) return absl::DataLossError(std::string(newest.status().message()));
+  if (absl::IsNotFound(newest.status())) {
+    return absl::DataLossError(std::string(newest.status().message()));
+  }
+  LTML_RETURN_IF_ERROR(newest.status());
   for (const std::string& sentence : newest->skipped) {
     base::Log(base::LogLevel::kWarning, "checkpoint_skipped", "reason={}",
               base::LogValue(sentence));
@@ -56,7 +45,8 @@ absl::StatusOr<StartingPoint> Look(const std::string& run_folder) {
 absl::StatusOr<StartingPoint> FindStartingPoint(const v1::WorkerTask& task,
                                                 train::Collective& collective,
                                                 std::chrono::nanoseconds timeout) {
-  if (task.checkpoint().empty()) return StartingPoint{};
+  const bool training = task.kind() == v1::WorkerTask::KIND_TRAIN;
+  if (!training || task.checkpoint().empty()) return StartingPoint{};
   absl::StatusOr<StartingPoint> found = StartingPoint{};
   std::array<int64_t, 1> step = {kNoCheckpoint};
   if (collective.rank() == 0) {
@@ -73,13 +63,13 @@ absl::StatusOr<StartingPoint> FindStartingPoint(const v1::WorkerTask& task,
     return found;
   }
   if (step[0] == kUnusable) {
-    return WithCause(absl::DataLossError("rank 0 found no whole checkpoint"),
-                     v1::FAILURE_CAUSE_STORAGE);
+    return absl::AbortedError("rank 0 found no whole checkpoint; its own message says why");
   }
-  found->folder = CheckpointFolder(task.run_folder(), step[0]);
+  found->folder = checkpoint::CheckpointsOf(task.run_folder()) / checkpoint::StepName(step[0]);
   found->state.emplace();
-  LTML_RETURN_IF_ERROR(WithCause(base::ReadJsonFile(found->folder / "state.json", &*found->state),
-                                 v1::FAILURE_CAUSE_STORAGE));
+  LTML_RETURN_IF_ERROR(
+      WithCause(base::ReadJsonFile(found->folder / checkpoint::kStateFile, &*found->state),
+                v1::FAILURE_CAUSE_STORAGE));
   return found;
 }
 

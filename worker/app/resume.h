@@ -20,7 +20,7 @@ struct StartingPoint {
 
 // Rank 0 looks for the newest whole checkpoint (task.checkpoint = "newest") and tells the others
 // its step, so that all begin at the same one.  A run without any checkpoint begins at step 0; a
-// run whose checkpoints are all damaged is DataLoss naming them.
+// run whose checkpoints are all damaged is DataLoss naming them.  An evaluation begins nowhere.
 absl::StatusOr<StartingPoint> FindStartingPoint(const v1::WorkerTask& task,
                                                 train::Collective& collective,
                                                 std::chrono::nanoseconds timeout);

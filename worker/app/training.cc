@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
@@ -21,6 +23,7 @@
 #include "worker/app/report.h"
 #include "worker/app/tracing.h"
 #include "worker/checkpoint/checkpoint.h"
+#include "worker/checkpoint/folders.h"
 
 namespace ltml::worker {
 namespace {
@@ -72,7 +75,9 @@ class Training {
   absl::StatusOr<train::Command> NextBoundary();
   absl::Status Evaluate();
   absl::Status WriteCheckpoint();
+  absl::Status SaveState(const train::StatisticsSnapshot& statistics, PhaseCounter& phase);
   absl::Status Report();
+  absl::Status LoadWeightsOf(int64_t step);
   absl::Status EvaluateFinal(v1::Report* report);
   v1::Finished Finished(bool stopped) const;
 
@@ -158,11 +163,11 @@ absl::Status Training::BuildTrainer(const StartingPoint& start) {
 }
 
 absl::Status Training::Restore(const StartingPoint& start) {
-  LTML_RETURN_IF_ERROR(
-      WithCause(checkpoint::LoadInto(start.folder, "model.safetensors", trainer_->ModelTensors()),
-                v1::FAILURE_CAUSE_STORAGE));
   LTML_RETURN_IF_ERROR(WithCause(
-      checkpoint::LoadInto(start.folder, "optimizer.safetensors", trainer_->OptimizerTensors()),
+      checkpoint::LoadInto(start.folder, checkpoint::kModelFile, trainer_->ModelTensors()),
+      v1::FAILURE_CAUSE_STORAGE));
+  LTML_RETURN_IF_ERROR(WithCause(
+      checkpoint::LoadInto(start.folder, checkpoint::kOptimizerFile, trainer_->OptimizerTensors()),
       v1::FAILURE_CAUSE_STORAGE));
   LTML_ASSIGN_OR_RETURN(const train::StatisticsSnapshot statistics,
                         FromProto(state_.statistics(), train_set_->classes()));
@@ -183,7 +188,7 @@ bool Training::EvaluationIsDue() const {
 absl::Status Training::Evaluate() {
   LTML_ASSIGN_OR_RETURN(const Scores scores,
                         EvaluateOn(validation_set_, job_, train_set_->class_counts(), false,
-                                   *network_, rank_, *monitor_));
+                                   trainer_->step(), *network_, rank_, *monitor_));
   v1::EvaluationPoint& point = *state_.add_evaluations();
   point.set_step(trainer_->step());
   *point.mutable_mean_average_precision() = ToProto(scores.evaluation.mean);
@@ -197,12 +202,27 @@ absl::Status Training::Evaluate() {
   return absl::OkStatus();
 }
 
+// All ranks stay until rank 0 has written it: one that went on would wait for rank 0 in the next
+// step, or leave and have mpirun end rank 0.
 absl::Status Training::WriteCheckpoint() {
   PhaseCounter phase(*monitor_, train::Phase::kCheckpoint, trainer_->step());
+  const auto limit = ToNanoseconds(job_.limits().checkpoint());
   LTML_ASSIGN_OR_RETURN(const train::StatisticsSnapshot statistics,
-                        trainer_->SnapshotStatistics(ToNanoseconds(job_.limits().checkpoint())));
+                        trainer_->SnapshotStatistics(limit));
+  const absl::Status saved = rank_.is_first() ? SaveState(statistics, phase) : absl::OkStatus();
+  std::array<int64_t, 1> failed = {saved.ok() ? 0 : 1};
+  const absl::Status heard =
+      rank_.collective->Broadcast(train::BufferOf(std::span<int64_t>(failed)), 0, limit);
+  LTML_RETURN_IF_ERROR(saved);
+  LTML_RETURN_IF_ERROR(heard);
+  if (failed[0] != 0) {
+    return absl::AbortedError("rank 0 could not write the checkpoint; its own message says why");
+  }
   checkpoint_step_ = trainer_->step();
-  if (!rank_.is_first()) return absl::OkStatus();
+  return absl::OkStatus();
+}
+
+absl::Status Training::SaveState(const train::StatisticsSnapshot& statistics, PhaseCounter& phase) {
   const auto model = trainer_->ModelTensors();
   state_.set_format_version(1);
   state_.set_step(trainer_->step());
@@ -221,9 +241,14 @@ absl::Status Training::WriteCheckpoint() {
                         [&phase] { phase.Advance(); });
   if (!folder.ok()) return WithCause(folder.status(), v1::FAILURE_CAUSE_STORAGE);
   rank_.session->CheckpointDone(state_.step(), folder->string());
-  return WithCause(checkpoint::Retain(rank_.task.run_folder(), job_.checkpoint().keep(),
-                                      checkpoint::BestStep(state_)),
-                   v1::FAILURE_CAUSE_STORAGE);
+  // The checkpoint stands; what could not be tidied away costs disk, not the run.
+  const absl::Status tidied = checkpoint::Retain(rank_.task.run_folder(), job_.checkpoint().keep(),
+                                                 checkpoint::BestStep(state_));
+  if (!tidied.ok()) {
+    base::Log(base::LogLevel::kWarning, "old_checkpoints_kept", "reason={}",
+              base::LogValue(std::string(tidied.message())));
+  }
+  return absl::OkStatus();
 }
 
 // Whatever stands at the step that training has come to: an evaluation, a checkpoint.
@@ -255,7 +280,7 @@ absl::StatusOr<v1::Finished> Training::Run() {
     LTML_ASSIGN_OR_RETURN(const train::Command command, NextBoundary());
     if (command != train::Command::kNone) LTML_RETURN_IF_ERROR(WriteCheckpoint());
     if (command == train::Command::kStop) return Finished(true);
-    if (command == train::Command::kNone) boundary = ReachBoundary();
+    boundary = ReachBoundary();
   }
   if (boundary.ok()) boundary = Report();
   if (!absl::IsCancelled(boundary)) LTML_RETURN_IF_ERROR(boundary);
@@ -278,6 +303,14 @@ v1::Finished Training::Finished(bool stopped) const {
   return finished;
 }
 
+absl::Status Training::LoadWeightsOf(int64_t step) {
+  const auto folder =
+      checkpoint::CheckpointsOf(rank_.task.run_folder()) / checkpoint::StepName(step);
+  LTML_RETURN_IF_ERROR(WithCause(checkpoint::Verify(folder).status(), v1::FAILURE_CAUSE_STORAGE));
+  return WithCause(checkpoint::LoadInto(folder, checkpoint::kModelFile, trainer_->ModelTensors()),
+                   v1::FAILURE_CAUSE_STORAGE);
+}
+
 // Evaluates the test set on the checkpoint that the job names, without one the validation set.
 absl::Status Training::EvaluateFinal(v1::Report* report) {
   const DatasetPointer& data = test_set_ != nullptr ? test_set_ : validation_set_;
@@ -285,15 +318,9 @@ absl::Status Training::EvaluateFinal(v1::Report* report) {
   const int64_t best = checkpoint::BestStep(state_);
   const bool use_best = best >= 0 && job_.evaluation().final() == v1::Evaluation::FINAL_BEST;
   const int64_t step = use_best ? best : trainer_->step();
-  const auto folder = std::filesystem::path(rank_.task.run_folder()) / "checkpoints" /
-                      fmt::format("step-{:09d}", step);
-  if (step != trainer_->step()) {
-    LTML_RETURN_IF_ERROR(
-        WithCause(checkpoint::LoadInto(folder, "model.safetensors", trainer_->ModelTensors()),
-                  v1::FAILURE_CAUSE_STORAGE));
-  }
+  if (step != trainer_->step()) LTML_RETURN_IF_ERROR(LoadWeightsOf(step));
   LTML_ASSIGN_OR_RETURN(const Scores scores, EvaluateOn(data, job_, train_set_->class_counts(),
-                                                        false, *network_, rank_, *monitor_));
+                                                        false, step, *network_, rank_, *monitor_));
   FillEvaluation(scores.evaluation, train_set_->class_names(), train_set_->class_counts(), report);
   report->set_images(data->images());
   report->set_evaluated_on(test_set_ != nullptr ? "test" : "validation");

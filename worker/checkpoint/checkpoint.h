@@ -53,13 +53,13 @@ struct Newest {
   std::vector<std::string> skipped;  // one sentence for each newer one that is damaged
 };
 // The newest whole checkpoint of a run.  NotFound when there is none, with what was skipped;
-// another error when the folder cannot be read.
+// another error when the folder cannot be read or the newest has the format of a later version.
 absl::StatusOr<Newest> FindNewest(const std::filesystem::path& run_folder);
 
-// Removes all but the `keep` newest (at least one) and the one of step `best_step` (-1: none), and
-// leftovers of interrupted writes.  The newest whole one is always kept and counts as the first of
-// the `keep`; damaged newer ones stay for inspection.  Without a whole one no checkpoint is
-// removed.
+// Removes all but the `keep` newest (at least one), the best of each of these, and the one of step
+// `best_step` (-1: none), and leftovers of interrupted writes.  The newest whole one is always kept
+// and counts as the first of the `keep`; damaged newer ones stay for inspection.  Without a whole
+// one no checkpoint is removed.
 absl::Status Retain(const std::filesystem::path& run_folder, int keep, int64_t best_step);
 
 // Step of the best evaluation: highest validation mAP total, the earliest on ties; -1 for none.

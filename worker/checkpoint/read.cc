@@ -35,7 +35,8 @@ absl::Status CheckFile(const std::filesystem::path& file, const v1::FileDigest& 
 }
 
 absl::Status CheckVersion(const std::filesystem::path& file, int version) {
-  if (version >= 1 && version <= kFormatVersion) return absl::OkStatus();
+  if (version < 1) return Damaged("'{}' is damaged: it has no format_version", file.string());
+  if (version <= kFormatVersion) return absl::OkStatus();
   return absl::FailedPreconditionError(
       fmt::format("'{}' has format {}, this version of ltml reads 1..{}: use a newer ltml",
                   file.string(), version, kFormatVersion));
@@ -114,6 +115,7 @@ absl::StatusOr<Newest> FindNewest(const std::filesystem::path& run_folder) {
       newest.state = *std::move(state);
       return newest;
     }
+    if (!absl::IsDataLoss(state.status())) return state.status();
     newest.skipped.push_back(std::string(state.status().message()));
   }
   std::string message = fmt::format("there is no whole checkpoint in '{}'", checkpoints.string());

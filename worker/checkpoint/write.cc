@@ -9,6 +9,7 @@
 #include "worker/checkpoint/checkpoint.h"
 #include "worker/checkpoint/folders.h"
 #include "worker/model/tensor_io.h"
+#include "worker/model/torch_status.h"
 
 namespace ltml::checkpoint {
 namespace {
@@ -81,9 +82,8 @@ absl::StatusOr<std::filesystem::path> Write(const std::filesystem::path& run_fol
   const std::filesystem::path target = checkpoints / StepName(state.step());
   LTML_RETURN_IF_ERROR(staging.Install(target));
   return target;
-} catch (const std::exception& error) {
-  return model::TorchError(fmt::format("cannot write the checkpoint of step {}", state.step()),
-                           error);
+} catch (...) {
+  return model::StatusOfException();
 }
 
 }  // namespace ltml::checkpoint

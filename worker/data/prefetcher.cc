@@ -1,5 +1,6 @@
 #include "worker/data/prefetcher.h"
 
+#include <exception>
 #include <system_error>
 #include <utility>
 
@@ -8,6 +9,21 @@
 #include "fmt/format.h"
 
 namespace ltml::data {
+namespace {
+
+// A loader thread has nobody to catch what it throws: a failed allocation is its item's error.
+template <typename Body>
+absl::Status WithoutExceptions(Body&& body) {
+  try {
+    return body();
+  } catch (const std::exception& error) {
+    return absl::ResourceExhaustedError(
+        fmt::format("cannot make a batch: {}; lower data.loader_threads or streams.global_batch",
+                    error.what()));
+  }
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Prefetcher>> Prefetcher::Create(int threads, int slots,
                                                                Maker& maker) {
@@ -98,7 +114,7 @@ void Prefetcher::Run() {
     if (!item) continue;
     ++running_;
     mutex_.Unlock();
-    absl::Status status = maker_.Work(item->slot, item->item);
+    absl::Status status = WithoutExceptions([&] { return maker_.Work(item->slot, item->item); });
     mutex_.Lock();
     --running_;
     Finish(*item, std::move(status));
@@ -134,8 +150,13 @@ std::optional<Prefetcher::Item> Prefetcher::Take() {
 
 void Prefetcher::Open() {
   const int slot = SlotOf(opened_);
-  batches_[slot] = Batch();
-  batches_[slot].items = maker_.Plan(NumberOf(opened_), slot);
+  Batch& batch = batches_[slot];
+  batch = Batch();
+  // A batch that cannot be planned has no items and is ready with its error.
+  batch.error = WithoutExceptions([&] {
+    batch.items = maker_.Plan(NumberOf(opened_), slot);
+    return absl::OkStatus();
+  });
   ++opened_;
 }
 

@@ -12,6 +12,7 @@
 #include "worker/model/layers.h"
 #include "worker/model/resnet.h"
 #include "worker/model/tensor_io.h"
+#include "worker/model/torch_status.h"
 
 namespace ltml::model {
 namespace {
@@ -98,11 +99,9 @@ struct Network::Implementation {
 absl::StatusOr<std::unique_ptr<Network>> Network::Create(const NetworkOptions& options,
                                                          uint64_t seed) {
   LTML_RETURN_IF_ERROR(Check(options));
-  try {
+  return CatchTorch([&]() -> absl::StatusOr<std::unique_ptr<Network>> {
     return std::unique_ptr<Network>(new Network(std::make_unique<Implementation>(options, seed)));
-  } catch (const std::exception& error) {
-    return TorchError("cannot create the network", error);
-  }
+  });
 }
 
 Network::Network(std::unique_ptr<Implementation> implementation)

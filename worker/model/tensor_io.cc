@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "worker/model/torch_status.h"
+
 namespace ltml::model {
 namespace {
 
@@ -98,12 +100,6 @@ Faults Compare(const safetensors::File& file, const std::vector<NamedTensor>& de
 
 }  // namespace
 
-absl::Status TorchError(std::string_view what, const std::exception& error) {
-  const auto* torch = dynamic_cast<const c10::Error*>(&error);
-  const char* reason = torch != nullptr ? torch->what_without_backtrace() : error.what();
-  return absl::InternalError(fmt::format("{}: {}", what, reason));
-}
-
 HostTensors::HostTensors(const std::vector<NamedTensor>& tensors) {
   for (const NamedTensor& named : tensors) {
     const at::Tensor& host = kept_.emplace_back(named.tensor.detach().cpu().contiguous());
@@ -118,13 +114,11 @@ absl::Status CopyByName(const safetensors::File& file, std::string_view where,
                         const std::vector<NamedTensor>& destinations, const CopyRules& rules) {
   if (absl::Status fits = Compare(file, destinations, rules).ToStatus(where); !fits.ok())
     return fits;
-  try {
+  return CatchTorch([&] {
     const at::NoGradGuard no_gradient;
     for (const auto& [name, tensor] : destinations) tensor.copy_(ToTensor(*file.Find(name)));
-  } catch (const std::exception& error) {
-    return TorchError(fmt::format("cannot load {}", where), error);
-  }
-  return absl::OkStatus();
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace ltml::model

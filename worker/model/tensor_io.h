@@ -13,9 +13,6 @@
 
 namespace ltml::model {
 
-// What Torch threw, in one line without its stack trace.
-absl::Status TorchError(std::string_view what, const std::exception& error);
-
 // Tensors laid out as files and digests want them: contiguous, in host memory.  Those that lie so
 // already are shared, not copied.  Types: float32, float64, float16, bfloat16, int64, int32, uint8,
 // bool; others throw c10::Error.

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
-#include "worker/train/torch_status.h"
+#include "worker/model/torch_status.h"
 
 namespace ltml::train {
 namespace {
@@ -27,7 +27,7 @@ class Scorer {
   // Writes the rows of one batch.
   absl::Status Run(int64_t number) {
     LTML_ASSIGN_OR_RETURN(const EvaluationBatch* batch, source_.Load(number, limit_));
-    return CatchTorch([&]() -> absl::Status {
+    return model::CatchTorch([&]() -> absl::Status {
       const at::NoGradGuard no_grad;
       LTML_ASSIGN_OR_RETURN(const at::Tensor x_B3HW, TensorOf(*batch));
       const at::Tensor p_BK = Probabilities(x_B3HW);

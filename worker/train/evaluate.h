@@ -19,6 +19,6 @@ namespace ltml::train {
 absl::StatusOr<std::vector<float>> Score(model::Network& network, EvaluationSource& source,
                                          int classes, bool flip, Collective& collective,
                                          Monitor& monitor, std::chrono::nanoseconds batch_limit,
-                                         int64_t step = 0);
+                                         int64_t step);
 
 }  // namespace ltml::train

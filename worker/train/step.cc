@@ -144,7 +144,7 @@ void Trainer::Implementation::Apply(const Batch& batch, const model::Logits& log
 
 void Trainer::Implementation::Report() {
   const bool due =
-      !reported || completed % options.log_every_steps == 0 || completed == options.steps;
+      completed == 1 || completed % options.log_every_steps == 0 || completed == options.steps;
   if (!due || ports.collective.rank() != 0) return;
   const LossParts loss = tail.loss();
   ports.monitor.Step({.step = completed,
@@ -157,7 +157,6 @@ void Trainer::Implementation::Report() {
                       .data_wait_ratio = clock.data_wait_ratio(),
                       .grant_wait_seconds = clock.grant_wait_seconds()});
   clock.Restart();
-  reported = true;
 }
 
 }  // namespace ltml::train

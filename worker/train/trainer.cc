@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "worker/model/torch_status.h"
 #include "worker/train/same_weights.h"
-#include "worker/train/torch_status.h"
 #include "worker/train/trainer_implementation.h"
 
 namespace ltml::train {
@@ -138,14 +138,14 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainerOptions& o
   const std::array<bool, 2> has_branch = BranchesOf(network);
   LTML_RETURN_IF_ERROR(Require(has_branch[0] || has_branch[1], "the network has no branch"));
   const TrainerPorts ports{network, collective, grants, batches, monitor};
-  return CatchTorch([&]() -> absl::StatusOr<std::unique_ptr<Trainer>> {
+  return model::CatchTorch([&]() -> absl::StatusOr<std::unique_ptr<Trainer>> {
     return std::unique_ptr<Trainer>(
         new Trainer(std::make_unique<Implementation>(options, ports, has_branch)));
   });
 }
 
 absl::Status Trainer::BroadcastWeights(std::chrono::nanoseconds timeout) {
-  return CatchTorch([&]() -> absl::Status {
+  return model::CatchTorch([&]() -> absl::Status {
     const at::NoGradGuard no_grad;
     Implementation& all = *implementation_;
     std::vector<at::Tensor> flat = all.optimizer.FlatState();
@@ -160,7 +160,7 @@ absl::Status Trainer::BroadcastWeights(std::chrono::nanoseconds timeout) {
 }
 
 absl::StatusOr<Command> Trainer::RunUntil(int64_t step) {
-  return CatchTorch([&]() -> absl::StatusOr<Command> {
+  return model::CatchTorch([&]() -> absl::StatusOr<Command> {
     Implementation& all = *implementation_;
     all.ports.monitor.Progress(Phase::kStep, all.completed, all.completed);
     while (all.completed < std::min(step, all.options.steps)) {

@@ -60,7 +60,6 @@ struct Trainer::Implementation {
   Windows windows;
   StepClock clock;
   int64_t completed = 0;
-  bool reported = false;
 };
 
 }  // namespace ltml::train

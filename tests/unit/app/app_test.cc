@@ -141,6 +141,7 @@ step = "1.5s"
 v1::WorkerTask ResumeTask(const fs::path& run_folder) {
   v1::WorkerTask task;
   task.set_run_folder(run_folder.string());
+  task.set_kind(v1::WorkerTask::KIND_TRAIN);
   task.set_checkpoint("newest");
   return task;
 }

@@ -62,12 +62,43 @@ TEST_F(FindNewestTest, IgnoresTemporaryAndForeignFolders) {
   EXPECT_TRUE(newest->skipped.empty());
 }
 
+TEST_F(FindNewestTest, DoesNotGoBackBehindACheckpointOfALaterVersion) {
+  MustWrite(1);
+  const auto later = MustWrite(2) / kManifestFile;
+  std::string text = *base::ReadFile(later);
+  text.replace(text.find("\"format_version\": 1"), 19, "\"format_version\": 2");
+  ASSERT_TRUE(base::WriteFileAtomically(later, text).ok());
+  const auto newest = FindNewest(run());
+  EXPECT_TRUE(absl::IsFailedPrecondition(newest.status())) << newest.status();
+  EXPECT_THAT(std::string(newest.status().message()), HasSubstr("newer ltml"));
+}
+
 TEST_F(RetainTest, KeepsTheNewestTheBestAndForeignFolders) {
   for (const int64_t step : {1, 2, 3, 4, 5}) MustWrite(step);
   Leave(checkpoints() / "notes");
   ASSERT_TRUE(Retain(run(), 2, 1).ok());
   EXPECT_THAT(Names(),
               UnorderedElementsAre("step-000000001", "step-000000004", "step-000000005", "notes"));
+}
+
+v1::CheckpointState Evaluated(std::initializer_list<std::pair<int64_t, double>> totals) {
+  v1::CheckpointState state;
+  for (const auto& [step, total] : totals) {
+    v1::EvaluationPoint& point = *state.add_evaluations();
+    point.set_step(step);
+    point.mutable_mean_average_precision()->set_total(total);
+  }
+  return state;
+}
+
+TEST_F(RetainTest, KeepsTheBestOfEachKeptCheckpoint) {
+  MustWrite(5);
+  MustWrite(10, Evaluated({{10, 0.5}}));
+  MustWrite(20, Evaluated({{10, 0.5}, {20, 0.4}}));
+  MustWrite(30, Evaluated({{10, 0.5}, {20, 0.4}, {30, 0.6}}));
+  ASSERT_TRUE(Retain(run(), 2, 30).ok());
+  // Were step 30 damaged, the run would go on from 20, whose best is 10.
+  EXPECT_THAT(Names(), UnorderedElementsAre("step-000000010", "step-000000020", "step-000000030"));
 }
 
 TEST_F(RetainTest, SweepsLeftovers) {

@@ -36,8 +36,7 @@ class RunFolderTest : public ::testing::Test {
         {"momentum/trunk.weight", at::full({2, 3}, 0.5 * static_cast<double>(step), at::kFloat)}};
   }
 
-  std::filesystem::path MustWrite(int64_t step) {
-    v1::CheckpointState state;
+  std::filesystem::path MustWrite(int64_t step, v1::CheckpointState state = {}) {
     state.set_step(step);
     state.add_classes("cat");
     auto folder = Write(run(), state, Model(step), Optimizer(step), {});

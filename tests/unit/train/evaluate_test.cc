@@ -51,7 +51,7 @@ std::vector<absl::StatusOr<std::vector<float>>> ScoreOn(int world_size, bool fli
     monitor.command_at = collective.rank() == 0 ? stop_at : -1;
     monitor.command = Command::kStop;
     results[collective.rank()] =
-        Score(*network, source, kClasses, flip, collective, monitor, kLimit);
+        Score(*network, source, kClasses, flip, collective, monitor, kLimit, 0);
   });
   return results;
 }

@@ -1,4 +1,4 @@
-#include "worker/train/torch_status.h"
+#include "worker/model/torch_status.h"
 
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace ltml::train {
+namespace ltml::model {
 namespace {
 
 std::string FirstLine(std::string_view text) {
@@ -46,4 +46,4 @@ absl::Status StatusOfException() {
   }
 }
 
-}  // namespace ltml::train
+}  // namespace ltml::model

@@ -4,7 +4,7 @@
 
 #include "absl/status/status.h"
 
-namespace ltml::train {
+namespace ltml::model {
 
 // The exception in flight as a status: a failed allocation is ResourceExhausted, everything else
 // Internal.  Call only in a catch block.
@@ -20,4 +20,4 @@ auto CatchTorch(Body&& body) -> decltype(body()) {
   }
 }
 
-}  // namespace ltml::train
+}  // namespace ltml::model
