@@ -17,7 +17,7 @@ lint: build
 	scripts/lint
 bench: build
 	scripts/build ltml_benchmarks
-	build/bin/ltml_benchmarks
+	build/tests/ltml_benchmarks
 asan tsan: setup
 	cmake --preset $(if $(filter asan,$@),asan-ubsan,tsan)
 	ninja -C build/$(if $(filter asan,$@),asan-ubsan,tsan)

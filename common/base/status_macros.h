@@ -18,9 +18,11 @@
 
 #define LTML_ASSIGN_OR_RETURN(declaration, expression) \
   LTML_ASSIGN_OR_RETURN_NAMED_(LTML_CONCAT_(ltml_result_, __LINE__), declaration, expression)
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot stand in parentheses.
 #define LTML_ASSIGN_OR_RETURN_NAMED_(result, declaration, expression) \
   auto result = (expression);                                         \
   if (!result.ok()) return std::move(result).status();                \
   declaration = *std::move(result)
+// NOLINTEND(bugprone-macro-parentheses)
 #define LTML_CONCAT_(a, b) LTML_CONCAT_INNER_(a, b)
 #define LTML_CONCAT_INNER_(a, b) a##b

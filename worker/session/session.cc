@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::nanoseconds kLongestBeat = std::chrono::seconds(1);
 constexpr std::chrono::nanoseconds kShortestBeat = std::chrono::milliseconds(20);
 constexpr int kBeatsPerLease = 5;
-constexpr std::chrono::seconds kCloseLimit{5};
+constexpr std::chrono::nanoseconds kCloseLimit = std::chrono::seconds(5);
 constexpr int64_t kGrantsKept = 3;
 // absl waits on the system clock, which may jump: short waits keep the steady clock in charge.
 constexpr std::chrono::nanoseconds kLongestWait = std::chrono::milliseconds(500);
@@ -65,7 +65,7 @@ class ConnectedSession final : public Session {
   void ReceiveCommand(v1::Command::Kind kind);
   void End(const std::string& reason);
   void Over(const std::string& reason);
-  void Close(v1::WorkerMessage message);
+  void Close(v1::WorkerMessage message, std::chrono::nanoseconds limit);
   template <typename Condition>
   bool AwaitUntil(Clock::time_point deadline, const Condition& condition)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -194,21 +194,22 @@ void ConnectedSession::Fail(v1::FailureCause cause, const std::string& text) {
   failure.set_phase(ToProto(phase_.load()));
   failure.set_step(step_.load());
   failure.set_message(text);
-  Close(std::move(message));
+  Close(std::move(message), kCloseLimit);
 }
 
 void ConnectedSession::Finish(const v1::Finished& finished) {
   v1::WorkerMessage message = MessageOf(options_);
   *message.mutable_finished() = finished;
-  Close(std::move(message));
+  // A rank that succeeded outlasts what its lease outlasts: a coordinator that stood still.
+  Close(std::move(message), std::max(kCloseLimit, options_.lease));
 }
 
-void ConnectedSession::Close(v1::WorkerMessage message) {
+void ConnectedSession::Close(v1::WorkerMessage message, std::chrono::nanoseconds limit) {
   {
     absl::MutexLock lock(&mutex_);
     if (!over_.empty()) return;
   }
-  const absl::Status closed = link_.Close(std::move(message), kCloseLimit);
+  const absl::Status closed = link_.Close(std::move(message), limit);
   if (!closed.ok()) {
     base::Log(base::LogLevel::kWarning, "last_message_lost", "reason={}",
               base::LogValue(std::string(closed.message())));

@@ -49,8 +49,9 @@ class Session : public train::GrantSource, public train::Monitor {
 
   virtual void CheckpointDone(int64_t step, const std::string& folder) = 0;
   virtual void EvaluationDone(const v1::Report& report) = 0;
-  // Tell how the rank ends, and wait at most 5 s until the coordinator has taken it.  The last
-  // messages of a session; afterwards its lease is not judged any more.
+  // Tell how the rank ends, and wait until the coordinator has taken it: 5 s, or with Finish the
+  // lease if that is longer.  The last messages of a session; afterwards its lease is not judged
+  // any more.
   virtual void Fail(v1::FailureCause cause, const std::string& message) = 0;
   virtual void Finish(const v1::Finished& finished) = 0;
 };
