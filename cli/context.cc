@@ -11,9 +11,11 @@ namespace ltml::cli {
 
 void Context::Fail(const absl::Status& status) {
   if (status.ok()) return;
-  fmt::print(stderr, "ltml: {}\n", std::string(status.message()));
+  Say(fmt::format("ltml: {}\n", std::string(status.message())));
   exit_code = ExitCode(status);
 }
+
+void Say(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stderr); }
 
 int ExitCode(const absl::Status& status) {
   switch (status.code()) {
@@ -49,14 +51,16 @@ absl::Status NotAvailable(std::string_view what) {
   return absl::UnimplementedError(fmt::format("{} is not available in this version", what));
 }
 
+absl::Status PrintText(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size()) return absl::OkStatus();
+  return absl::InternalError("cannot write to stdout");
+}
+
 absl::Status PrintJson(const google::protobuf::Message& message, bool one_line) {
   absl::StatusOr<std::string> json = base::ToJson(message, one_line);
   if (!json.ok()) return json.status();
   if (json->empty() || json->back() != '\n') *json += '\n';
-  if (std::fwrite(json->data(), 1, json->size(), stdout) != json->size()) {
-    return absl::InternalError("cannot write to stdout");
-  }
-  return absl::OkStatus();
+  return PrintText(*json);
 }
 
 CLI::App* AddCommand(CLI::App& parent, const std::string& name, const std::string& description,

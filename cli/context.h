@@ -27,6 +27,9 @@ struct Context {
   void Fail(const absl::Status& status);
 };
 
+// Text for people on stderr.  Nobody may be reading it any more, which is no reason to fail.
+void Say(std::string_view text);
+
 // The only table from status to exit code: 0 done; 1 the job failed or a check found something;
 // 2 wrong usage or an invalid job file; 3 not found; 4 denied; 5 unreachable or timed out;
 // 6 conflict; 130 interrupted.
@@ -37,6 +40,9 @@ absl::Status DataFault(const absl::Status& status);
 
 // Answer to values and commands of later versions: exit code 2.
 absl::Status NotAvailable(std::string_view what);
+
+// Text on stdout; Internal when it cannot be written.
+absl::Status PrintText(std::string_view text);
 
 // One message as JSON on stdout, indented or on one line (for lists and streams).
 absl::Status PrintJson(const google::protobuf::Message& message, bool one_line = false);

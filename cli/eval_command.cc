@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -93,8 +92,7 @@ absl::Status Evaluate(const Arguments& arguments, Context& context) {
   v1::Report report;
   LTML_RETURN_IF_ERROR(DataFault(base::ReadJsonFile(report_file, &report)));
   if (context.json()) return PrintJson(report);
-  fmt::print("{}", ReportText(report, context.colour));
-  return absl::OkStatus();
+  return PrintText(ReportText(report, context.colour));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ constexpr std::array<int, 3> kSignals = {SIGINT, SIGTERM, SIGHUP};
 std::atomic<int> g_count{0};
 const char* g_message = "";
 std::array<struct sigaction, kSignals.size()> g_before;
+struct sigaction g_pipe_before;
 
 void Count(int) {
   const int error = errno;
@@ -38,10 +39,15 @@ InterruptCounter::InterruptCounter(const char* first_message) {
     ::sigaction(kSignals[i], nullptr, &g_before[i]);
     if (g_before[i].sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
   }
+  // The Ctrl-C that is counted here ends a `tee` behind the program.
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &ignore, &g_pipe_before);
 }
 
 InterruptCounter::~InterruptCounter() {
   for (size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &g_before[i], nullptr);
+  ::sigaction(SIGPIPE, &g_pipe_before, nullptr);
 }
 
 const std::atomic<int>* InterruptCounter::count() const { return &g_count; }

@@ -18,6 +18,10 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kTerminalPace(100);
 constexpr std::chrono::seconds kPlainPace(5);
 
+Clock::duration Pace(bool terminal) {
+  return terminal ? Clock::duration(kTerminalPace) : kPlainPace;
+}
+
 size_t TerminalWidth() {
   winsize size{};
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 20) return 79;
@@ -51,7 +55,7 @@ ProgressLine::ProgressLine(const Context& context, std::string what, std::string
       quiet_(context.quiet),
       terminal_(::isatty(STDERR_FILENO) == 1),
       start_(Clock::now()),
-      last_draw_(start_ - kTerminalPace) {}
+      last_draw_(start_ - Pace(terminal_)) {}
 
 ProgressLine::~ProgressLine() {
   const absl::MutexLock lock(&mutex_);
@@ -75,26 +79,25 @@ void ProgressLine::Note(std::string_view text) {
   const absl::MutexLock lock(&mutex_);
   if (quiet_) return;
   Erase();
-  fmt::print(stderr, "{}\n", text);
+  Say(fmt::format("{}\n", text));
 }
 
 void ProgressLine::Draw(std::string_view text) {
   const Clock::time_point now = Clock::now();
-  const Clock::duration pace = terminal_ ? Clock::duration(kTerminalPace) : kPlainPace;
-  if (quiet_ || now - last_draw_ < pace) return;
+  if (quiet_ || now - last_draw_ < Pace(terminal_)) return;
   last_draw_ = now;
   if (!terminal_) {
-    fmt::print(stderr, "{}\n", text);
+    Say(fmt::format("{}\n", text));
     return;
   }
-  fmt::print(stderr, "\r\x1b[K{}", text.substr(0, std::min(text.size(), TerminalWidth())));
+  Say(fmt::format("\r\x1b[K{}", text.substr(0, std::min(text.size(), TerminalWidth()))));
   std::fflush(stderr);
   drawn_ = true;
 }
 
 void ProgressLine::Erase() {
   if (!drawn_) return;
-  fmt::print(stderr, "\r\x1b[K");
+  Say("\r\x1b[K");
   std::fflush(stderr);
   drawn_ = false;
 }

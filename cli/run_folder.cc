@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cli/context.h"
+#include "common/base/log.h"
 #include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
 #include "common/config/job_file.h"
@@ -49,7 +50,8 @@ std::vector<fs::path> Numbered(const fs::path& parent, std::string_view prefix) 
 }
 
 bool MayDiffer(std::string_view difference) {
-  for (const std::string_view table : {"resources.", "limits.", "evaluation.", "checkpoint."}) {
+  for (const std::string_view table :
+       {"resources.", "limits.", "evaluation.", "checkpoint.", "data.loader_threads:"}) {
     if (difference.starts_with(table)) return true;
   }
   return false;
@@ -66,8 +68,8 @@ absl::Status CheckSettings(const fs::path& folder, const v1::JobSpec& recorded,
   if (refused.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(fmt::format(
       "the run in '{}' was started with other settings (its value != this one):\n{}\nA resumed run "
-      "may change resources, limits, evaluation, checkpoint and take more schedule.steps; start a "
-      "new run for the rest",
+      "may change resources, limits, evaluation, checkpoint, data.loader_threads and take more "
+      "schedule.steps; start a new run for the rest",
       folder.string(), fmt::join(refused, "\n")));
 }
 
@@ -84,8 +86,7 @@ absl::Status CheckData(const fs::path& folder, const v1::JobSpec& job,
 
 // A warm-up that follows from the steps would change with them in the middle of a run.
 void KeepDerivedWarmup(const v1::Schedule& recorded, v1::Schedule* schedule) {
-  if (recorded.warmup_steps() == config::DefaultWarmupSteps(recorded.steps()) &&
-      schedule->warmup_steps() == config::DefaultWarmupSteps(schedule->steps())) {
+  if (schedule->warmup_steps() == config::DefaultWarmupSteps(schedule->steps())) {
     schedule->set_warmup_steps(recorded.warmup_steps());
   }
 }
@@ -108,8 +109,21 @@ int64_t BestStep(const v1::CheckpointState& state) {
   return best;
 }
 
+// The newest that can be read; the fault of the newest when none can.
+absl::StatusOr<Checkpoint> NewestOf(const std::vector<fs::path>& checkpoints) {
+  absl::Status fault;
+  for (const fs::path& folder : checkpoints) {
+    absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(folder);
+    if (checkpoint.ok()) return checkpoint;
+    base::Log(base::LogLevel::kWarning, "checkpoint_skipped", "reason={}",
+              base::LogValue(std::string(checkpoint.status().message())));
+    if (fault.ok()) fault = checkpoint.status();
+  }
+  return fault;
+}
+
 absl::StatusOr<Checkpoint> BestOf(const std::vector<fs::path>& checkpoints) {
-  LTML_ASSIGN_OR_RETURN(Checkpoint newest, ReadCheckpoint(checkpoints.front()));
+  LTML_ASSIGN_OR_RETURN(Checkpoint newest, NewestOf(checkpoints));
   const std::string best = fmt::format("step-{:09}", BestStep(newest.state));
   for (const fs::path& folder : checkpoints) {
     if (folder.filename() == best) return ReadCheckpoint(folder);

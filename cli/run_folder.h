@@ -29,9 +29,10 @@ absl::StatusOr<std::filesystem::path> NewestRunFolder(const std::string& name);
 absl::Status StartRun(const std::filesystem::path& folder, const v1::JobSpec& job,
                       const v1::DatasetInfo& data);
 
-// Compares with what the run recorded: only resources, limits, evaluation, checkpoint and a larger
-// schedule.steps may differ, and the training set must be the same.  A warm-up that was derived
-// from the number of steps is kept.  Returns the job to go on with; writes nothing.
+// Compares with what the run recorded: only resources, limits, evaluation, checkpoint,
+// data.loader_threads and a larger schedule.steps may differ, and the training set must be the
+// same. In place of a warm-up that follows from the number of steps, the recorded one is taken.
+// Returns the job to go on with; writes nothing.
 absl::StatusOr<v1::JobSpec> CheckResume(const std::filesystem::path& folder, v1::JobSpec job,
                                         const v1::DatasetInfo& data);
 
@@ -49,7 +50,8 @@ struct Checkpoint {
 };
 
 // A checkpoint folder itself, or the best checkpoint of a run folder (highest validation mAP, the
-// earliest on ties; the newest without a validation).  NotFound when there is none.
+// earliest on ties; the newest without a validation).  A checkpoint whose state.json is damaged is
+// passed over with a warning when an older one can be read.  NotFound when there is none.
 absl::StatusOr<Checkpoint> FindCheckpoint(const std::filesystem::path& path);
 
 }  // namespace ltml::cli

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -85,13 +84,12 @@ v1::WorkerTask TaskOf(const PreparedRun& run, bool resume) {
   return task;
 }
 
-absl::StatusOr<RunOutcome> Run(const PreparedRun& run, bool resume, Context& context) {
+absl::StatusOr<RunOutcome> Run(const PreparedRun& run, bool resume,
+                               const InterruptCounter& interrupt, Context& context) {
   const int ranks = run.job.resources().ranks();
   if (::geteuid() == 0 && !context.quiet) {
-    fmt::print(stderr, "ltml: running as root: mpirun is told to allow it\n");
+    Say("ltml: running as root: mpirun is told to allow it\n");
   }
-  const InterruptCounter interrupt(
-      "\nltml: stopping after a checkpoint; once more (Ctrl-C) ends at once\n");
   RunProgress progress(context, run.job.schedule().steps(), ranks);
   coordinator::LocalRunOptions options;
   options.task = TaskOf(run, resume);
@@ -105,18 +103,18 @@ absl::StatusOr<RunOutcome> Run(const PreparedRun& run, bool resume, Context& con
 
 // From here on the run's job is the one that its last attempt ran with.  Not before: while another
 // attempt has the folder, job.json is that one's.
-absl::Status RecordResumedJob(const PreparedRun& run, bool resume,
-                              const absl::StatusOr<RunOutcome>& outcome) {
-  if (!resume || !outcome.ok()) return absl::OkStatus();
-  return RecordJob(run.folder, run.job);
+void RecordResumedJob(const PreparedRun& run) {
+  const absl::Status recorded = RecordJob(run.folder, run.job);
+  if (recorded.ok()) return;
+  Say(fmt::format("ltml: warning: the run's job.json is still that of the attempt before: {}\n",
+                  std::string(recorded.message())));
 }
 
 absl::Status PrintReport(const PreparedRun& run, const Context& context) {
   v1::Report report;
   LTML_RETURN_IF_ERROR(DataFault(base::ReadJsonFile(run.folder / "report.json", &report)));
   if (context.json()) return PrintJson(report);
-  fmt::print("{}", ReportText(report, context.colour));
-  return absl::OkStatus();
+  return PrintText(ReportText(report, context.colour));
 }
 
 std::string LogText(const std::filesystem::path& attempt, int rank) {
@@ -146,19 +144,27 @@ absl::Status Failed(const Arguments& arguments, const PreparedRun& run,
   return absl::InternalError(text);
 }
 
-absl::Status Train(const Arguments& arguments, Context& context) {
-  LTML_ASSIGN_OR_RETURN(const PreparedRun run, Prepare(arguments));
-  const absl::StatusOr<RunOutcome> outcome = Run(run, arguments.resume, context);
-  LTML_RETURN_IF_ERROR(RecordResumedJob(run, arguments.resume, outcome));
-  if (!outcome.ok()) return outcome.status();
-  switch (outcome->kind) {
+absl::Status Told(const Arguments& arguments, const PreparedRun& run, const RunOutcome& outcome,
+                  const Context& context) {
+  switch (outcome.kind) {
     case RunOutcome::Kind::kSucceeded:
       return PrintReport(run, context);
     case RunOutcome::Kind::kStopped:
-      return Stopped(arguments, run, outcome->step);
+      return Stopped(arguments, run, outcome.step);
     default:
-      return Failed(arguments, run, outcome->failure);
+      return Failed(arguments, run, outcome.failure);
   }
+}
+
+absl::Status Train(const Arguments& arguments, Context& context) {
+  LTML_ASSIGN_OR_RETURN(const PreparedRun run, Prepare(arguments));
+  // Until the outcome is told and recorded, whether or not anybody still reads it.
+  const InterruptCounter interrupt(
+      "\nltml: stopping after a checkpoint; once more (Ctrl-C) ends at once\n");
+  const absl::StatusOr<RunOutcome> outcome = Run(run, arguments.resume, interrupt, context);
+  context.Fail(outcome.ok() ? Told(arguments, run, *outcome, context) : outcome.status());
+  if (arguments.resume && outcome.ok()) RecordResumedJob(run);
+  return absl::OkStatus();
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <system_error>
 
 #include "common/base/files.h"
@@ -20,14 +21,31 @@ void ShortenDefaultWarmup(const std::vector<std::string>& given, v1::JobSpec* jo
   job->mutable_schedule()->set_warmup_steps(DefaultWarmupSteps(job->schedule().steps()));
 }
 
+bool IsNameCharacter(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+}
+
+// Whether a fault is that of the field or table `path`, or names it further on.  A path without a
+// dot may be a word there, and counts as the fault's own only.
+bool Mentions(const std::string& fault, const std::string& path) {
+  if (path.empty()) return true;
+  const bool word = path.find('.') == std::string::npos;
+  for (size_t at = fault.find(path); at != std::string::npos; at = fault.find(path, at + 1)) {
+    if (at > 0 && (IsNameCharacter(fault[at - 1]) || fault[at - 1] == '.')) continue;
+    const std::string rest = fault.substr(at + path.size(), 2);
+    if (rest.size() == 2 && rest[0] == '.' && IsNameCharacter(rest[1])) return true;
+    if (!rest.empty() && IsNameCharacter(rest[0])) continue;
+    if (at == 0 || !word) return true;
+  }
+  return false;
+}
+
 // Rules across fields.  A fault that mentions a field which is wrong by itself only follows from
 // that.
 void CheckAcrossFields(const v1::JobSpec& job, Faults* faults) {
   const std::vector<std::string> faulty = faults->Paths();
   for (const std::string& fault : ValidateJob(job)) {
-    const auto mentioned = [&](const std::string& path) {
-      return fault.find(path) != std::string::npos;
-    };
+    const auto mentioned = [&](const std::string& path) { return Mentions(fault, path); };
     if (std::any_of(faulty.begin(), faulty.end(), mentioned)) continue;
     const size_t split = fault.find(": ");
     faults->Add(fault.substr(0, split), fault.substr(split + 2));

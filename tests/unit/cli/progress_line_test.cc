@@ -42,6 +42,16 @@ TEST(ProgressLine, QuietSaysNothing) {
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
+TEST(ProgressLine, TheFirstLineIsShownInAFileToo) {
+  ::testing::internal::CaptureStderr();
+  {
+    ProgressLine line(Context{}, "x", "y");
+    line.Show("starting");
+    line.Show("too soon");
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "starting\n");
+}
+
 TEST(ProgressLine, NotesArePlainLinesInAFile) {
   ::testing::internal::CaptureStderr();
   ProgressLine(Context{}, "x", "y").Note("a note");

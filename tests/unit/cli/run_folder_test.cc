@@ -59,11 +59,23 @@ TEST_F(RunFolderTest, AnExistingRunNeedsResume) {
 TEST_F(RunFolderTest, ResumeMayChangeTheseSettings) {
   const v1::JobSpec job =
       Job({"resources.ranks=2", "resources.threads_per_rank=2", "limits.step=1m",
-           "evaluation.final=last", "checkpoint.every_steps=7", "schedule.steps=200"});
+           "evaluation.final=last", "checkpoint.every_steps=7", "data.loader_threads=3",
+           "schedule.steps=200"});
   const auto resumed = CheckResume(run_, job, data_);
   ASSERT_TRUE(resumed.ok()) << resumed.status();
   EXPECT_EQ(resumed->schedule().steps(), 200);
   EXPECT_EQ(resumed->schedule().warmup_steps(), 10) << "the warm-up of the run as it was started";
+}
+
+TEST_F(RunFolderTest, AnExtendedRunCanBeResumedAgain) {
+  for (const char* steps : {"schedule.steps=200", "schedule.steps=200", "schedule.steps=300"}) {
+    const auto resumed = CheckResume(run_, Job({steps}), data_);
+    ASSERT_TRUE(resumed.ok()) << resumed.status();
+    EXPECT_EQ(resumed->schedule().warmup_steps(), 10);
+    ASSERT_TRUE(RecordJob(run_, *resumed).ok());
+  }
+  EXPECT_FALSE(
+      CheckResume(run_, Job({"schedule.steps=300", "schedule.warmup_steps=11"}), data_).ok());
 }
 
 TEST_F(RunFolderTest, ResumeRefusesOtherSettings) {
@@ -96,6 +108,17 @@ TEST_F(RunFolderTest, BestCheckpointIsTheEarliestOfTheHighest) {
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ(found->folder, best);
   EXPECT_EQ(found->state.step(), 20);
+}
+
+TEST_F(RunFolderTest, ADamagedNewestCheckpointIsPassedOver) {
+  const fs::path best = AddCheckpoint(10, {{10, 0.5}});
+  AddCheckpoint(20, {{10, 0.5}, {20, 0.3}});
+  const fs::path damaged = AddCheckpoint(30, {{10, 0.5}, {20, 0.3}});
+  ASSERT_TRUE(base::WriteFileAtomically(damaged / "state.json", "{").ok());
+  const auto found = FindCheckpoint(run_);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->folder, best);
+  EXPECT_EQ(ExitCode(FindCheckpoint(damaged).status()), 1);
 }
 
 TEST_F(RunFolderTest, WithoutEvaluationsTheNewestIsTaken) {

@@ -71,6 +71,16 @@ TEST(ReadJobFile, AbsentWarmupIsAtMostATenthOfTheRun) {
   EXPECT_EQ(JobText(kSmallJob).Read({"schedule.warmup_steps=70"})->schedule().warmup_steps(), 70);
 }
 
+TEST(ReadJobFile, OnlyFaultsThatFollowFromAnotherAreLeftOut) {
+  const std::string evaluation = "evaluation.every_steps = 5\n";
+  EXPECT_THAT(
+      FaultOfKey("name = 5\n" + evaluation),
+      ::testing::AllOf(HasSubstr("name: got 5"), HasSubstr("evaluation.every_steps: got 5")));
+  EXPECT_THAT(FaultOfKey("s = 5\n" + evaluation), HasSubstr("evaluation.every_steps: got 5"));
+  EXPECT_THAT(FaultOfKey("data.validation = 5\n" + evaluation),
+              ::testing::Not(HasSubstr("evaluation.every_steps")));
+}
+
 TEST(ReadJobFile, NamesFileAndReasonWhenItCannotBeRead) {
   const auto job = ReadJobFile("/nowhere/job.toml", {});
   EXPECT_EQ(job.status().code(), absl::StatusCode::kNotFound);
