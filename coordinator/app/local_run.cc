@@ -29,6 +29,9 @@ using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
 constexpr milliseconds kTick(50);
+// More time than this between two ticks: this process was stopped, or starved.
+constexpr seconds kLongestPause(1);
+constexpr seconds kCatchUp(2);
 // What ranks said just before they ended may still be on its way.
 constexpr seconds kLastWords(1);
 constexpr seconds kLongestGrace(5);
@@ -118,7 +121,9 @@ class LocalRun {
   absl::Status StartServer(const std::string& token);
   WorkerEvents Events();
   void OnProgress(int rank, const v1::Progress& progress);
+  int Interrupts() const { return options_.interrupt == nullptr ? 0 : options_.interrupt->load(); }
   void OnTick();
+  bool StoodStill(Clock::time_point now);
   void Judge(Clock::time_point now);
   void OnInterrupt(Clock::time_point now);
   void End(const std::string& reason, nanoseconds limit);
@@ -135,6 +140,8 @@ class LocalRun {
   EventQueue events_;
   Verdict verdict_;
   Clock::time_point launched_;
+  Clock::time_point last_tick_;
+  Clock::time_point judge_from_;  // not earlier
   int64_t last_metrics_step_ = -1;
   int interrupts_seen_ = 0;
   bool interrupted_ = false;
@@ -214,14 +221,15 @@ absl::Status LocalRun::Start() {
        .threads_per_rank = std::max(options_.task.job().resources().threads_per_rank(), 1),
        .token = token,
        .stop_grace = grace_,
-       .lock_wait = ToNanoseconds(limits_.stop())});
+       .lock_wait = ToNanoseconds(limits_.stop()),
+       .abandoned = [this] { return Interrupts() > 0; }});
   if (attempt.ok()) {
     attempt_ = *std::move(attempt);
     launched_ = Clock::now();
     return absl::OkStatus();
   }
   std::error_code ignored;
-  if (absl::IsFailedPrecondition(attempt.status())) {
+  if (absl::IsFailedPrecondition(attempt.status()) || absl::IsCancelled(attempt.status())) {
     std::filesystem::remove_all(folder_.path, ignored);
   }
   return attempt.status();
@@ -239,6 +247,7 @@ v1::Failure LocalRun::NotStopped() const {
   failure.set_cause(v1::FAILURE_CAUSE_NO_PROGRESS);
   failure.set_rank(-1);
   failure.set_host(HostName());
+  failure.set_step(verdict_.step());
   failure.set_message(
       fmt::format("the ranks did not stop within {:.0f} s of being asked to and were ended; go on "
                   "with --resume from the last checkpoint, or raise limits.stop",
@@ -247,7 +256,7 @@ v1::Failure LocalRun::NotStopped() const {
 }
 
 void LocalRun::OnInterrupt(Clock::time_point now) {
-  const int interrupts = options_.interrupt == nullptr ? 0 : options_.interrupt->load();
+  const int interrupts = Interrupts();
   if (interrupts <= interrupts_seen_ || ending_) return;
   const bool first = interrupts_seen_ == 0;
   interrupts_seen_ = interrupts;
@@ -264,9 +273,18 @@ void LocalRun::OnInterrupt(Clock::time_point now) {
   End("interrupted", grace_ + kSweepMargin);
 }
 
+// What ranks sent while this process was stopped looks like silence until it is read.
+bool LocalRun::StoodStill(Clock::time_point now) {
+  if (now - last_tick_ > kLongestPause) judge_from_ = now + kCatchUp;
+  last_tick_ = now;
+  return now < judge_from_;
+}
+
 void LocalRun::Judge(Clock::time_point now) {
+  const bool stood_still = StoodStill(now);
   if (verdict_.all_finished() || ending_) return;
   if (const auto failure = server_->ProtocolFailure()) verdict_.OnFailure(*failure, now);
+  if (stood_still) return;
   if (const auto failure = streams::Judge(server_->Ranks(), limits_, launched_, now)) {
     verdict_.OnFailure(*failure, now);
   }
@@ -322,6 +340,7 @@ RunOutcome LocalRun::Conclude(const absl::StatusOr<v1::ExitRecord>& record) {
 }
 
 RunOutcome LocalRun::Watch() {
+  last_tick_ = Clock::now();
   absl::StatusOr<v1::ExitRecord> record = attempt_->Wait(nanoseconds(0));
   while (absl::IsDeadlineExceeded(record.status())) {
     events_.Run(kTick);

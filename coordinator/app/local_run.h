@@ -42,7 +42,7 @@ struct RunOutcome {
 
 // One attempt on this machine: a coordinator on a private Unix socket inside this process, ranks
 // through supervisor and mpirun.  An error status means that it could not start at all
-// (FailedPrecondition: the run folder is in use).
+// (FailedPrecondition: the run folder is in use; Cancelled: interrupted before the ranks started).
 absl::StatusOr<RunOutcome> RunLocally(const LocalRunOptions& options);
 
 }  // namespace ltml::coordinator

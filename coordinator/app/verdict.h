@@ -34,6 +34,7 @@ class Verdict {
   void OnFinished(int rank, const v1::Finished& finished);
   void OnStep(int64_t step);
 
+  int64_t step() const { return step_; }
   bool all_finished() const;
   // Nothing that ranks could still say would change the outcome.
   bool decided() const { return all_finished() || first_cause_.has_value(); }

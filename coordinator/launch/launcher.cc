@@ -39,6 +39,7 @@ using std::chrono::milliseconds;
 
 constexpr int kControl = 3;  // its number in the supervisor
 constexpr std::chrono::seconds kStartLimit(30);
+constexpr milliseconds kStartPoll(50);
 // For the supervisor's own work after the grace is over.
 constexpr std::chrono::seconds kSweepMargin(5);
 constexpr std::chrono::seconds kSweepLimit(30);
@@ -213,8 +214,9 @@ class SupervisedAttempt : public Attempt {
   }
 
  private:
+  absl::Status Abandon();
   absl::StatusOr<v1::ExitRecord> ReadRecord();
-  absl::StatusOr<v1::ExitRecord> RecordForSupervisor(int supervisor_status, int swept);
+  v1::ExitRecord RecordForSupervisor(int supervisor_status, int swept);
 
   const LaunchOptions options_;
   const AttemptMark mark_;
@@ -239,8 +241,7 @@ absl::StatusOr<v1::ExitRecord> SupervisedAttempt::ReadRecord() {
   return RecordForSupervisor(status, static_cast<int>(sweep.killed.size()));
 }
 
-absl::StatusOr<v1::ExitRecord> SupervisedAttempt::RecordForSupervisor(int supervisor_status,
-                                                                      int swept) {
+v1::ExitRecord SupervisedAttempt::RecordForSupervisor(int supervisor_status, int swept) {
   std::error_code ignored;
   std::filesystem::remove_all(ScratchFolder(mark_.id), ignored);
   v1::ExitRecord record;
@@ -258,15 +259,29 @@ absl::StatusOr<v1::ExitRecord> SupervisedAttempt::RecordForSupervisor(int superv
   }
   base::Log(base::LogLevel::kWarning, "supervisor_lost", "reason={} swept={}",
             base::LogValue(record.stop_reason()), swept);
-  LTML_RETURN_IF_ERROR(base::WriteJsonFile(options_.attempt_folder / "exit.json", record));
+  // The supervisor is waited for: from here on the record stands, whether it can be written or not.
+  if (const auto written = base::WriteJsonFile(options_.attempt_folder / "exit.json", record);
+      !written.ok()) {
+    base::Log(base::LogLevel::kError, "exit_record_lost", "reason={}",
+              base::LogValue(std::string(written.message())));
+  }
   return record;
+}
+
+// The end of the control socket frees a supervisor that waits for the lock.
+absl::Status SupervisedAttempt::Abandon() {
+  Stop("interrupted");
+  ::shutdown(control_.number(), SHUT_WR);
+  return absl::CancelledError("interrupted before the attempt started");
 }
 
 absl::Status SupervisedAttempt::WaitForStart() {
   const Clock::time_point deadline = Clock::now() + options_.lock_wait + kStartLimit;
   std::string text;
   while (text.find('\n') == std::string::npos) {
-    if (!WaitReadable(control_.number(), deadline)) {
+    if (!WaitReadable(control_.number(), std::min(deadline, Clock::now() + kStartPoll))) {
+      if (options_.abandoned && options_.abandoned()) return Abandon();
+      if (Clock::now() < deadline) continue;
       return absl::DeadlineExceededError("the supervisor does not say that the attempt started");
     }
     std::array<char, 4096> buffer;

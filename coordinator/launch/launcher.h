@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ struct LaunchOptions {
   std::string token;  // handed to ranks in the environment, never in arguments
   std::chrono::nanoseconds stop_grace{};
   std::chrono::nanoseconds lock_wait{};  // limits.stop: how long an older attempt may hold the lock
+  // Asked many times a second until the attempt has started; true gives it up.  Empty: never.
+  std::function<bool()> abandoned{};
 };
 
 // A running attempt: supervisor process -> mpirun -> ranks.  Destroying it ends the attempt.
@@ -34,7 +37,8 @@ class Attempt {
   virtual void Stop(const std::string& reason) = 0;
 };
 
-// FailedPrecondition when another attempt holds the run folder's lock (exit code 6).
+// FailedPrecondition when another attempt holds the run folder's lock (exit code 6); Cancelled when
+// the start was abandoned, after everything that it had begun was ended.
 absl::StatusOr<std::unique_ptr<Attempt>> Launch(const LaunchOptions& options);
 
 }  // namespace ltml::launch

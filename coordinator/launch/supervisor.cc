@@ -149,6 +149,8 @@ absl::Status Supervisor::StartMpirun() {
   const Descriptor report_start(report[0]);
   Descriptor report_end(report[1]);
   ::fcntl(output_.number(), F_SETFL, O_NONBLOCK);
+  // mpirun drops what it could not write by its end; where this size is not allowed, less fits.
+  ::fcntl(output_.number(), F_SETPIPE_SZ, 1 << 20);
   const std::vector<std::string> arguments =
       MpirunArguments({.ranks = options_.ranks,
                        .root = ::geteuid() == 0,

@@ -7,7 +7,6 @@
 
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
-#include "common/rpc/status.h"
 #include "common/statistics/convert.h"
 #include "coordinator/rpc/messages.h"
 
@@ -89,7 +88,6 @@ void AttemptService::Handle(const Stream& stream, const v1::WorkerMessage& messa
 }
 
 absl::Status AttemptService::CheckHello(const v1::WorkerMessage& message) const {
-  if (!closed_reason_.empty()) return absl::AbortedError(closed_reason_);
   if (!message.has_hello()) return absl::InvalidArgumentError("the first message is not a hello");
   const v1::Hello& hello = message.hello();
   if (!SameToken(hello.token(), options_.token)) {
@@ -317,16 +315,6 @@ void AttemptService::SendCommand(v1::Command::Kind kind) {
     } else {
       actions.sends.emplace_back(stream, CommandMessage(epoch_, kind));
     }
-  }
-  Act(std::move(actions));
-}
-
-void AttemptService::RefuseAll(const std::string& reason) {
-  Actions actions;
-  {
-    absl::MutexLock lock(&mutex_);
-    closed_reason_ = reason;
-    for (const Stream& stream : open_) actions.refusals.emplace_back(stream, reason);
   }
   Act(std::move(actions));
 }

@@ -34,7 +34,6 @@ class AttemptService : public v1::WorkerService::CallbackService, public Session
 
   void SendKeepAlives();
   void SendCommand(v1::Command::Kind kind);
-  void RefuseAll(const std::string& reason);
   // Refuses nobody, but ends all streams.
   void EndAll();
   // Waits until all streams have ended.
@@ -94,7 +93,6 @@ class AttemptService : public v1::WorkerService::CallbackService, public Session
   std::vector<RankState> ranks_ ABSL_GUARDED_BY(mutex_);
   std::set<Stream> open_ ABSL_GUARDED_BY(mutex_);  // all streams, also those before their hello
   std::vector<v1::Command::Kind> waiting_commands_ ABSL_GUARDED_BY(mutex_);
-  std::string closed_reason_ ABSL_GUARDED_BY(mutex_);
   std::optional<v1::Failure> protocol_failure_ ABSL_GUARDED_BY(mutex_);
 
   // Events in the order in which messages were handled; told one at a time.

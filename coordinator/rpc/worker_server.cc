@@ -29,7 +29,6 @@ class Server final : public WorkerServer {
 
   absl::Status Listen(const std::string& address);
   void SendCommand(v1::Command::Kind kind) override { service_.SendCommand(kind); }
-  void RefuseAll(const std::string& reason) override { service_.RefuseAll(reason); }
   std::vector<streams::RankView> Ranks() const override { return service_.Ranks(); }
   std::optional<v1::Failure> ProtocolFailure() const override { return service_.ProtocolFailure(); }
   statistics::DecayedTotals LatestTotals() const override { return service_.LatestTotals(); }

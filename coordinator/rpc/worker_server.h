@@ -47,8 +47,6 @@ class WorkerServer {
 
   // To rank 0; kept for it while it is not connected.
   virtual void SendCommand(v1::Command::Kind kind) = 0;
-  // Tells all ranks, also those that connect later, to end themselves.
-  virtual void RefuseAll(const std::string& reason) = 0;
   virtual std::vector<streams::RankView> Ranks() const = 0;
   // Set when a rank broke the protocol: cause PROTOCOL.  That rank has been refused; ending the
   // others is the caller's.

@@ -2,6 +2,7 @@
 #include "coordinator/app/local_run.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -138,6 +139,19 @@ TEST_F(LocalRunTest, FrozenRankIsFoundByItsLease) {
   EXPECT_EQ(outcome.failure.rank(), 1) << outcome.failure.ShortDebugString();
 }
 
+// The lease passes while this program is stopped; the ranks go on.
+TEST_F(LocalRunTest, RanksAreNotBlamedForAStopOfThisProgram) {
+  options_.task.mutable_job()->mutable_limits()->mutable_lease()->set_seconds(1);
+  on_step_ = [this] {
+    if (steps_.size() > 1) return;
+    ASSERT_EQ(std::system("(kill -STOP $PPID; sleep 2; kill -CONT $PPID) &"), 0);
+  };
+  std::string script = "hello";
+  for (int step = 1; step <= 20; ++step) script += fmt::format(" progress {} sleep 200", step);
+  const RunOutcome outcome = Run(script + " finish 20");
+  EXPECT_EQ(outcome.kind, RunOutcome::Kind::kSucceeded) << outcome.failure.ShortDebugString();
+}
+
 TEST_F(LocalRunTest, RanksThatNeverComeUpAreALaunchFailure) {
   const RunOutcome outcome = Run("exit 3");
   EXPECT_EQ(outcome.kind, RunOutcome::Kind::kFailed);
@@ -176,6 +190,7 @@ TEST_F(LocalRunTest, RanksThatDoNotStopAreEnded) {
   const RunOutcome outcome = Run("hello progress 4 hang");
   EXPECT_EQ(outcome.kind, RunOutcome::Kind::kFailed);
   EXPECT_EQ(outcome.failure.cause(), v1::FAILURE_CAUSE_NO_PROGRESS);
+  EXPECT_EQ(outcome.failure.step(), 4);
   EXPECT_THAT(outcome.failure.message(), HasSubstr("limits.stop"));
 }
 
@@ -202,6 +217,18 @@ TEST_F(LocalRunTest, FolderInUseIsRefusedAndLeftAsItWas) {
       ::open((folder_.path() / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   ASSERT_EQ(::flock(lock.number(), LOCK_EX), 0);
   EXPECT_EQ(RunLocally(options_).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path() / "attempts"));
+}
+
+TEST_F(LocalRunTest, InterruptEndsTheWaitForAFolderInUse) {
+  const launch::Descriptor lock(
+      ::open((folder_.path() / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_EQ(::flock(lock.number(), LOCK_EX), 0);
+  options_.task.mutable_job()->mutable_limits()->mutable_stop()->set_seconds(60);
+  interrupt_ = 1;
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(RunLocally(options_).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
   EXPECT_TRUE(std::filesystem::is_empty(folder_.path() / "attempts"));
 }
 

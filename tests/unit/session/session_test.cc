@@ -286,18 +286,6 @@ TEST_F(SessionTest, ACoordinatorThatComesBackWithinTheLeaseGetsEverythingAgain) 
   EXPECT_EQ(told_.lines(), (std::vector<std::string>{"hello 0", "hello 0", "metrics 0 4"}));
 }
 
-TEST_F(SessionTest, RefuseAllEndsEveryRankAtOnce) {
-  StartServer();
-  const auto session = Open(RankOptions(0));
-  ASSERT_NE(session, nullptr);
-  server_->RefuseAll("a newer attempt runs");
-  const auto grant = session->Await(2, seconds(10));
-  EXPECT_TRUE(absl::IsAborted(grant.status()));
-  EXPECT_NE(Message(grant.status()).find("a newer attempt runs"), std::string::npos);
-  const auto late = Session::Open(RankOptions(1));
-  EXPECT_NE(Message(late.status()).find("a newer attempt runs"), std::string::npos);
-}
-
 TEST_F(SessionTest, AnEvaluationHasNoGrants) {
   options_.training = false;
   StartServer();
