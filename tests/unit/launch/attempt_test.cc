@@ -72,6 +72,7 @@ class AttemptTest : public ::testing::Test {
     const std::string lock = base::ReadFile(folder_.path() / "lock").value_or("");
     return lock.size() < 33 ? "" : lock.substr(lock.size() - 33, 32);
   }
+  std::optional<RankExit> NamedExit(int exit_status);
   bool RanksSay(const std::string& word) const {
     return Eventually([&] {
       return Log("rank-0.log").find(word) != std::string::npos &&
@@ -128,14 +129,25 @@ TEST_F(AttemptTest, SuccessLeavesRecordAndLogs) {
   EXPECT_EQ((*attempt)->Wait(0s)->SerializeAsString(), record->SerializeAsString());
 }
 
+// What mpirun says of the rank that ended first.  On a busy machine it now and then leaves without
+// its last words, so it has three tries; its exit status must be right in each.
+std::optional<RankExit> AttemptTest::NamedExit(int exit_status) {
+  for (int attempt_number = 0; attempt_number < 3; ++attempt_number) {
+    const auto attempt = Launch(Options());
+    EXPECT_TRUE(attempt.ok()) << attempt.status();
+    if (!attempt.ok()) return std::nullopt;
+    const auto record = (*attempt)->Wait(20s);
+    EXPECT_TRUE(record.ok()) << record.status();
+    if (!record.ok()) return std::nullopt;
+    EXPECT_EQ(record->exit_status(), exit_status);
+    if (const auto exit = FindRankExit(Log("mpirun.log"))) return exit;
+  }
+  return std::nullopt;
+}
+
 TEST_F(AttemptTest, ErrorOfARankIsNamed) {
   Worker("[ $R = 1 ] && exit 3; sleep 60");
-  auto attempt = Launch(Options());
-  ASSERT_TRUE(attempt.ok()) << attempt.status();
-  const auto record = (*attempt)->Wait(20s);
-  ASSERT_TRUE(record.ok()) << record.status();
-  EXPECT_EQ(record->exit_status(), 3);
-  const auto exit = FindRankExit(Log("mpirun.log"));
+  const std::optional<RankExit> exit = NamedExit(3);
   ASSERT_TRUE(exit.has_value()) << Log("mpirun.log");
   EXPECT_EQ(exit->rank, 1);
   EXPECT_EQ(exit->exit_status, 3);
@@ -143,12 +155,7 @@ TEST_F(AttemptTest, ErrorOfARankIsNamed) {
 
 TEST_F(AttemptTest, KilledRankIsNamed) {
   Worker("[ $R = 1 ] && kill -9 $$; sleep 60");
-  auto attempt = Launch(Options());
-  ASSERT_TRUE(attempt.ok()) << attempt.status();
-  const auto record = (*attempt)->Wait(20s);
-  ASSERT_TRUE(record.ok()) << record.status();
-  EXPECT_EQ(record->exit_status(), 137);
-  const auto exit = FindRankExit(Log("mpirun.log"));
+  const std::optional<RankExit> exit = NamedExit(137);
   ASSERT_TRUE(exit.has_value()) << Log("mpirun.log");
   EXPECT_EQ(exit->rank, 1);
   EXPECT_EQ(exit->signal, 9);
