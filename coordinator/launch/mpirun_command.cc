@@ -40,8 +40,7 @@ void AddParameter(std::vector<std::string>& arguments, std::string name, std::st
 std::vector<std::string> MpirunArguments(const MpirunOptions& options) {
   std::vector<std::string> arguments = {"-n", fmt::format("{}", options.ranks)};
   if (options.root) arguments.push_back("--allow-run-as-root");
-  arguments.insert(arguments.end(),
-                   {"--oversubscribe", "--bind-to", "none", "--tag-output", "--stdin", "none"});
+  arguments.insert(arguments.end(), {"--oversubscribe", "--bind-to", "none", "--stdin", "none"});
   AddParameter(arguments, "plm", "isolated");
   AddParameter(arguments, "oob_tcp_if_include", "lo");
   // Threads that start ranks would end before the ranks do, and take them along.

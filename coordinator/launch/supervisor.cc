@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <optional>
 #include <string_view>
@@ -26,9 +25,9 @@
 #include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
 #include "coordinator/launch/descriptor.h"
+#include "coordinator/launch/logged_pipe.h"
 #include "coordinator/launch/mpirun_command.h"
 #include "coordinator/launch/processes.h"
-#include "coordinator/launch/rank_output.h"
 #include "coordinator/launch/run_lock.h"
 #include "ltml/v1/run.pb.h"
 
@@ -63,23 +62,20 @@ pid_t ForkBound() {
 class Supervisor {
  public:
   explicit Supervisor(const SupervisorOptions& options)
-      : options_(options),
-        attempt_id_(std::getenv(kAttemptVariable)),
-        control_(options.control),
-        output_log_(options.attempt_folder, options.ranks) {}
+      : options_(options), attempt_id_(std::getenv(kAttemptVariable)), control_(options.control) {}
 
   int Run();
 
  private:
   absl::Status Start();
   absl::Status PrepareSignals();
+  absl::Status MakeRankPipes();
   absl::Status StartMpirun();
   [[noreturn]] void ExecMpirun(std::vector<std::string> arguments, int output, int error_report);
   void Loop();
   int PollTimeout() const;
   void OnSignals();
   void OnControl();
-  bool OnOutput();  // whether there may be more
   void Reap();
   void BeginStop(const std::string& reason);
   bool OwnerIsGone();
@@ -90,10 +86,9 @@ class Supervisor {
   const std::string attempt_id_;
   Descriptor control_;
   Descriptor signals_;
-  Descriptor output_;
+  std::vector<LoggedPipe> outputs_;  // of the ranks, then mpirun's own
   std::optional<RunLock> lock_;
   std::filesystem::path scratch_;
-  RankOutput output_log_;
   std::string control_text_;
   pid_t mpirun_ = -1;
   bool mpirun_ended_ = false;
@@ -138,19 +133,26 @@ void Supervisor::ExecMpirun(std::vector<std::string> arguments, int output, int 
   ::_exit(127);
 }
 
+absl::Status Supervisor::MakeRankPipes() {
+  for (int rank = 0; rank < options_.ranks; ++rank) {
+    auto pipe = LoggedPipe::CreateNamed(RankPipe(scratch_, rank),
+                                        options_.attempt_folder / fmt::format("rank-{}.log", rank));
+    if (!pipe.ok()) return pipe.status();
+    outputs_.push_back(*std::move(pipe));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Supervisor::StartMpirun() {
   int output[2];
   int report[2];
   if (::pipe2(output, O_CLOEXEC) != 0 || ::pipe2(report, O_CLOEXEC) != 0) {
     return absl::InternalError(fmt::format("cannot make a pipe: {}", Reason(errno)));
   }
-  output_ = Descriptor(output[0]);
+  outputs_.emplace_back(Descriptor(output[0]), options_.attempt_folder / "mpirun.log");
   const Descriptor output_end(output[1]);
   const Descriptor report_start(report[0]);
   Descriptor report_end(report[1]);
-  ::fcntl(output_.number(), F_SETFL, O_NONBLOCK);
-  // mpirun drops what it could not write by its end; where this size is not allowed, less fits.
-  ::fcntl(output_.number(), F_SETPIPE_SZ, 1 << 20);
   const std::vector<std::string> arguments =
       MpirunArguments({.ranks = options_.ranks,
                        .root = ::geteuid() == 0,
@@ -184,6 +186,7 @@ absl::Status Supervisor::Start() {
     return absl::InternalError(
         fmt::format("cannot create '{}': {}", scratch_.string(), Reason(errno)));
   }
+  LTML_RETURN_IF_ERROR(MakeRankPipes());
   return StartMpirun();
 }
 
@@ -243,18 +246,6 @@ void Supervisor::OnControl() {
   BeginStop(control_text_.substr(5, end - 5));
 }
 
-bool Supervisor::OnOutput() {
-  std::array<char, 65536> buffer;
-  const ssize_t count = ::read(output_.number(), buffer.data(), buffer.size());
-  if (count > 0) {
-    output_log_.Append(std::string_view(buffer.data(), static_cast<size_t>(count)));
-    return true;
-  }
-  if (count < 0 && errno == EINTR) return true;
-  if (count == 0 || errno != EAGAIN) output_.Close();
-  return false;
-}
-
 int Supervisor::PollTimeout() const {
   if (!kill_at_.has_value()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*kill_at_ - Clock::now());
@@ -264,12 +255,14 @@ int Supervisor::PollTimeout() const {
 void Supervisor::Loop() {
   while (!mpirun_ended_) {
     // Closed ones have number -1, which poll leaves out.
-    std::array<pollfd, 3> entries = {pollfd{signals_.number(), POLLIN, 0},
-                                     pollfd{control_.number(), POLLIN, 0},
-                                     pollfd{output_.number(), POLLIN, 0}};
+    std::vector<pollfd> entries = {pollfd{signals_.number(), POLLIN, 0},
+                                   pollfd{control_.number(), POLLIN, 0}};
+    for (const LoggedPipe& pipe : outputs_) entries.push_back({pipe.number(), POLLIN, 0});
     ::poll(entries.data(), entries.size(), PollTimeout());
     if (entries[1].revents != 0) OnControl();
-    if (entries[2].revents != 0) OnOutput();
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      if (entries[i + 2].revents != 0) outputs_[i].Read();
+    }
     if (entries[0].revents != 0) OnSignals();
     if (kill_at_.has_value() && Clock::now() >= *kill_at_) return;
   }
@@ -281,9 +274,7 @@ void Supervisor::Finish() {
   if (mpirun_ > 0 && !mpirun_ended_) Reap();
   while (::waitpid(-1, nullptr, WNOHANG) > 0) {
   }
-  while (output_.open() && OnOutput()) {
-  }
-  output_log_.Close();
+  for (LoggedPipe& pipe : outputs_) pipe.Close();
   std::error_code ignored;
   std::filesystem::remove_all(scratch_, ignored);
   record_.set_swept_processes(static_cast<int>(sweep.killed.size()));

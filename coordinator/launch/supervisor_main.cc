@@ -14,7 +14,9 @@
 #include <string_view>
 #include <system_error>
 
+#include "coordinator/launch/logged_pipe.h"
 #include "coordinator/launch/processes.h"
+#include "coordinator/launch/run_lock.h"
 #include "coordinator/launch/supervisor.h"
 
 namespace ltml::launch {
@@ -50,6 +52,11 @@ int BecomeRank(char** arguments) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (mpirun == nullptr || std::atol(mpirun) != ::getppid()) {
     return Refuse("--rank is for mpirun only, and mpirun is gone");
+  }
+  const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  const char* attempt = std::getenv(kAttemptVariable);
+  if (rank != nullptr && attempt != nullptr) {
+    JoinRankPipe(RankPipe(ScratchFolder(attempt), std::atoi(rank)));
   }
   ::execv(arguments[0], arguments);
   fmt::print(stderr, "ltml-supervisor: cannot run '{}': {}\n", arguments[0],

@@ -22,7 +22,7 @@ TEST(MpirunCommandTest, RunsTheWorkerOnTheTaskThroughTheWrapper) {
                                    .rank_wrapper = "/b/ltml-supervisor",
                                    .worker = "/b/ltml-worker",
                                    .task_file = "/r/task.json"});
-  EXPECT_TRUE(line.starts_with("-n 3 --oversubscribe --bind-to none --tag-output")) << line;
+  EXPECT_TRUE(line.starts_with("-n 3 --oversubscribe --bind-to none --stdin none")) << line;
   EXPECT_TRUE(line.ends_with("/b/ltml-supervisor --rank /b/ltml-worker /r/task.json")) << line;
   EXPECT_THAT(line, HasSubstr("--mca coll_tuned_allreduce_algorithm 4"));
   EXPECT_THAT(line, HasSubstr("--mca orte_tmpdir_base /dev/shm/s"));
