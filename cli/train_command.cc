@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "cli/run_folder.h"
 #include "cli/run_progress.h"
 #include "cli/usage.h"
+#include "common/base/files.h"
 #include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
 #include "common/config/job_file.h"
@@ -117,6 +119,14 @@ absl::Status PrintReport(const PreparedRun& run, const Context& context) {
   return PrintText(ReportText(report, context.colour));
 }
 
+// What rank 0 warned of, such as a damaged checkpoint that it passed over, is for the user's eyes.
+void RepeatWarnings(const std::filesystem::path& attempt) {
+  std::istringstream log(base::ReadFile(attempt / "rank-0.log").value_or(""));
+  for (std::string line; std::getline(log, line);) {
+    if (line.find("Z warning ") != std::string::npos) Say(fmt::format("ltml: rank 0: {}\n", line));
+  }
+}
+
 std::string LogText(const std::filesystem::path& attempt, int rank) {
   const auto own = attempt / fmt::format("rank-{}.log", rank);
   std::error_code error;
@@ -162,6 +172,7 @@ absl::Status Train(const Arguments& arguments, Context& context) {
   const InterruptCounter interrupt(
       "\nltml: stopping after a checkpoint; once more (Ctrl-C) ends at once\n");
   const absl::StatusOr<RunOutcome> outcome = Run(run, arguments.resume, interrupt, context);
+  if (outcome.ok()) RepeatWarnings(NewestAttempt(run.folder));
   context.Fail(outcome.ok() ? Told(arguments, run, *outcome, context) : outcome.status());
   if (arguments.resume && outcome.ok()) RecordResumedJob(run);
   return absl::OkStatus();
