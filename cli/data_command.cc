@@ -221,7 +221,8 @@ std::string DatasetText(const dataset::Dataset& dataset, bool colour) {
   std::string text = line("data set", dataset.folder().string());
   text += line("images", GroupedNumber(dataset.images()));
   text += line("without a label", GroupedNumber(Unlabelled(dataset)));
-  text += line("labels an image", fmt::format("{:.2f}", labels / dataset.images()));
+  text += line("labels an image",
+               fmt::format("{:.2f}", labels / static_cast<double>(dataset.images())));
   text += line("classes", fmt::format("{}: {}", dataset.classes(), Groups(counts)));
   text += line("imbalance ratio", Imbalance(counts));
   text += line("fingerprint", dataset.fingerprint());

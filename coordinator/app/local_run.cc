@@ -350,7 +350,7 @@ RunOutcome LocalRun::Watch() {
   }
   const Clock::time_point last_words = Clock::now() + kLastWords;
   while (!verdict_.decided() && Clock::now() < last_words) events_.Run(kTick);
-  const RunOutcome outcome = Conclude(record);
+  RunOutcome outcome = Conclude(record);
   server_.reset();
   events_.Run(milliseconds(0));
   attempt_.reset();

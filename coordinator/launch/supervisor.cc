@@ -225,7 +225,8 @@ void Supervisor::OnSignals() {
   signalfd_siginfo info{};
   while (::read(signals_.number(), &info, sizeof info) == sizeof info) {
     if (info.ssi_signo != SIGCHLD) {
-      BeginStop(fmt::format("the supervisor got {}", ::strsignal(info.ssi_signo)));
+      BeginStop(
+          fmt::format("the supervisor got {}", ::strsignal(static_cast<int>(info.ssi_signo))));
     }
   }
   Reap();

@@ -48,9 +48,9 @@ absl::Status Connect(Rank& rank, StartingPoint& start) {
   const auto limit = ToNanoseconds(rank.task.job().limits().start());
   LTML_ASSIGN_OR_RETURN(rank.collective, collective::MakeMpi(limit));
   base::SetLogContext(fmt::format("rank={}", rank.rank()));
-  auto found = FindStartingPoint(rank.task, *rank.collective,
-                                 ToNanoseconds(rank.task.job().limits().checkpoint()));
-  if (found.ok()) start = *std::move(found);
+  absl::StatusOr<StartingPoint> found = FindStartingPoint(
+      rank.task, *rank.collective, ToNanoseconds(rank.task.job().limits().checkpoint()));
+  if (found.ok()) start = *found;
   // Also after a failure, which the coordinator must hear of.
   LTML_ASSIGN_OR_RETURN(rank.session, session::Session::Open(SessionOptionsOf(rank, start)));
   return found.status();
