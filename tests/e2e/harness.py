@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get('LTML_BIN', ROOT / 'build/bin'))
@@ -91,6 +92,11 @@ class WithData(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix='ltml-e2e-'))
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        # A command that was killed leaves the folder of its socket: here it goes with the rest.
+        environment = unittest.mock.patch.dict(os.environ, TMPDIR=str(cls.folder))
+        environment.start()
+        cls.addClassCleanup(environment.stop)
+        os.environ.pop('XDG_RUNTIME_DIR', None)
         subset('train.jsonl', cls.folder / 'train.jsonl', 150)
         subset('val.jsonl', cls.folder / 'val.jsonl', 70)
         table = sorted({label for name in ('train', 'val')
