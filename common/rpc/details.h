@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace ltml::rpc {
+
+// google.rpc error details travel as payloads of an absl::Status, under their type URLs, and become
+// the details of a grpc::Status at the edge (status.h).  Each function returns `status` with one
+// detail added; an OK status stays as it is.
+
+struct Violation {
+  std::string field;  // "resources.ranks", or what of the state is violated
+  std::string description;
+};
+
+// google.rpc.BadRequest
+absl::Status WithFieldViolations(absl::Status status, const std::vector<Violation>& violations);
+std::vector<Violation> FieldViolations(const absl::Status& status);
+
+// google.rpc.PreconditionFailure; `type` as in "JOB_STATE"
+absl::Status WithPreconditionFailure(absl::Status status, std::string_view type,
+                                     std::string_view subject, std::string_view description);
+
+// google.rpc.RetryInfo
+absl::Status WithRetryAfter(absl::Status status, std::chrono::nanoseconds delay);
+std::optional<std::chrono::nanoseconds> RetryAfter(const absl::Status& status);
+
+// google.rpc.ErrorInfo in the domain "ltml"; `reason` in capitals: "RATE_LIMIT".  The edge adds one
+// with the status code's name where there is none.
+absl::Status WithErrorInfo(absl::Status status, std::string_view reason);
+std::string ErrorReason(const absl::Status& status);
+
+}  // namespace ltml::rpc

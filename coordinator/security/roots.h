@@ -1,0 +1,21 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace ltml::security {
+
+// OK when `path` is absolute, exists, and lies below one of `roots` when every symbolic link on the
+// way is followed (openat2 RESOLVE_BENEATH from the root, so that a link out of it is refused).
+// PermissionDenied names path and roots; NotFound when it lies below one but does not exist.
+absl::Status CheckBelow(const std::filesystem::path& path,
+                        const std::vector<std::filesystem::path>& roots);
+
+// Host names of the inventory: letters, digits, '-' and '.', beginning with a letter or digit, at
+// most 253.  Addresses may also hold ':' (IPv6).
+bool IsHostName(const std::string& name);
+
+}  // namespace ltml::security
