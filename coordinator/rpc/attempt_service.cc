@@ -127,7 +127,8 @@ absl::Status AttemptService::HandleHello(const Stream& stream, const v1::WorkerM
       if (!read.ok()) return Protocol(read.status());
       resume = *std::move(read);
     }
-    LTML_ASSIGN_OR_RETURN(deliveries, streams_.OnHello(hello.rank(), resume));
+    LTML_ASSIGN_OR_RETURN(streams::Outcome outcome, streams_.OnHello(hello.rank(), resume));
+    deliveries = std::move(outcome.deliveries);
   }
   RankState& state = ranks_[hello.rank()];
   const bool first = !state.view.connected;
@@ -188,11 +189,11 @@ absl::Status AttemptService::HandleSums(int rank, const v1::WindowReport& report
     return Protocol(absl::InvalidArgumentError(fmt::format(
         "rank {}, window {}: {}", rank, report.window(), std::string(sums.status().message()))));
   }
-  auto deliveries = finished_step.has_value()
-                        ? streams_.OnFinished(rank, *finished_step, report.window(), *sums)
-                        : streams_.OnReport(rank, report.window(), *sums);
-  if (!deliveries.ok()) return Protocol(deliveries.status());
-  Deliver(*deliveries, actions);
+  auto outcome = finished_step.has_value()
+                     ? streams_.OnFinished(rank, *finished_step, report.window(), *sums)
+                     : streams_.OnReport(rank, report.window(), *sums);
+  if (!outcome.ok()) return Protocol(outcome.status());
+  Deliver(outcome->deliveries, actions);
   return absl::OkStatus();
 }
 

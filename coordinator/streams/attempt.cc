@@ -15,8 +15,6 @@ using statistics::DecayedTotals;
 using statistics::Sign;
 using statistics::WindowSums;
 
-constexpr int64_t kStoredVersions = 3;
-
 template <typename... Args>
 absl::Status Broken(fmt::format_string<Args...> format, Args&&... args) {
   return absl::FailedPreconditionError(fmt::format(format, std::forward<Args>(args)...));
@@ -79,8 +77,7 @@ bool Same(const Resume& a, const Resume& b) {
 AttemptStreams::AttemptStreams(const AttemptOptions& options)
     : options_(options), ranks_(options.world_size), latest_(options.classes) {}
 
-absl::StatusOr<std::vector<Delivery>> AttemptStreams::OnHello(int rank,
-                                                              const std::optional<Resume>& resume) {
+absl::StatusOr<Outcome> AttemptStreams::OnHello(int rank, const std::optional<Resume>& resume) {
   if (rank < 0 || rank >= options_.world_size) {
     return absl::InvalidArgumentError(fmt::format(
         "rank {} is not one of the {} ranks of this attempt", rank, options_.world_size));
@@ -88,12 +85,13 @@ absl::StatusOr<std::vector<Delivery>> AttemptStreams::OnHello(int rank,
   const bool starts = rank == 0 && !started_;
   if (rank == 0) LTML_RETURN_IF_ERROR(Start(resume));
   ranks_[rank].hello = true;
-  std::vector<Delivery> deliveries;
-  if (!started_) return deliveries;
+  Outcome outcome;
+  outcome.starts = starts;
+  if (!started_) return outcome;
   for (int other = 0; other < options_.world_size; ++other) {
-    if (other == rank || (starts && ranks_[other].hello)) GrantTo(other, deliveries);
+    if (other == rank || (starts && ranks_[other].hello)) GrantTo(other, outcome.deliveries);
   }
-  return deliveries;
+  return outcome;
 }
 
 absl::Status AttemptStreams::Start(const std::optional<Resume>& resume) {
@@ -119,6 +117,10 @@ absl::Status AttemptStreams::CheckSender(int rank, const WindowSums& sums) const
   if (rank < 0 || rank >= options_.world_size || !ranks_[rank].hello || !started_) {
     return Broken("rank {} sent sums of a window before the attempt has started", rank);
   }
+  return CheckClasses(rank, sums);
+}
+
+absl::Status AttemptStreams::CheckClasses(int rank, const WindowSums& sums) const {
   if (sums.classes() != options_.classes) {
     return Broken("rank {} sent sums of {} classes, the job has {}", rank, sums.classes(),
                   options_.classes);
@@ -133,9 +135,12 @@ absl::Status AttemptStreams::CheckNext(int rank, int64_t window) const {
                 window, next, LastGranted());
 }
 
-absl::StatusOr<std::vector<Delivery>> AttemptStreams::OnReport(int rank, int64_t window,
-                                                               const WindowSums& sums) {
+absl::StatusOr<Outcome> AttemptStreams::OnReport(int rank, int64_t window, const WindowSums& sums) {
   LTML_RETURN_IF_ERROR(CheckSender(rank, sums));
+  return Take(rank, window, sums);
+}
+
+absl::StatusOr<Outcome> AttemptStreams::Take(int rank, int64_t window, const WindowSums& sums) {
   RankState& state = ranks_[rank];
   if (window < state.next_window) return Repeat(rank, window, sums);
   LTML_RETURN_IF_ERROR(CheckNext(rank, window));
@@ -150,8 +155,8 @@ absl::StatusOr<std::vector<Delivery>> AttemptStreams::OnReport(int rank, int64_t
   return FoldComplete();
 }
 
-absl::StatusOr<std::vector<Delivery>> AttemptStreams::Repeat(int rank, int64_t window,
-                                                             const WindowSums& sums) const {
+absl::StatusOr<Outcome> AttemptStreams::Repeat(int rank, int64_t window,
+                                               const WindowSums& sums) const {
   const auto stored = ranks_[rank].sums.find(window);
   if (stored == ranks_[rank].sums.end()) {
     return Broken(
@@ -162,27 +167,33 @@ absl::StatusOr<std::vector<Delivery>> AttemptStreams::Repeat(int rank, int64_t w
   if (stored->second != sums) {
     return Broken("rank {} reported window {} again with different sums", rank, window);
   }
-  std::vector<Delivery> deliveries;
-  if (window <= newest_ && Exists(window + 2)) deliveries.push_back({rank, Grant(window + 2)});
-  return deliveries;
+  Outcome outcome;
+  if (window <= newest_ && Exists(window + 2)) {
+    outcome.deliveries.push_back({rank, Grant(window + 2)});
+  }
+  return outcome;
 }
 
-absl::StatusOr<std::vector<Delivery>> AttemptStreams::OnFinished(int rank, int64_t step,
-                                                                 int64_t window,
-                                                                 const WindowSums& sums) {
+absl::StatusOr<Outcome> AttemptStreams::OnFinished(int rank, int64_t step, int64_t window,
+                                                   const WindowSums& sums) {
   LTML_RETURN_IF_ERROR(CheckSender(rank, sums));
+  return End(rank, step, window, sums);
+}
+
+absl::StatusOr<Outcome> AttemptStreams::End(int rank, int64_t step, int64_t window,
+                                            const WindowSums& sums) {
   RankState& state = ranks_[rank];
   if (HasImages(sums)) {
     if (window < state.next_window) return Repeat(rank, window, sums);
     LTML_RETURN_IF_ERROR(CheckNext(rank, window));
-    if (step / options_.window > window) return OnReport(rank, window, sums);
+    if (step / options_.window > window) return Take(rank, window, sums);
     if (step / options_.window < window) {
       return Broken("rank {} finished after step {} with sums of window {}", rank, step, window);
     }
   }
   state.open = sums;
   UpdateLatest();
-  return std::vector<Delivery>{};
+  return Outcome{};
 }
 
 bool AttemptStreams::Complete(int64_t window) const {
@@ -190,26 +201,103 @@ bool AttemptStreams::Complete(int64_t window) const {
                      [&](const RankState& rank) { return rank.next_window > window; });
 }
 
-std::vector<Delivery> AttemptStreams::FoldComplete() {
-  std::vector<Delivery> deliveries;
+Outcome AttemptStreams::FoldComplete() {
+  Outcome outcome;
   while (Complete(newest_ + 1)) {
-    Fold(newest_ + 1);
+    outcome.folded.push_back(Fold(newest_ + 1));
     if (!Exists(LastGranted())) continue;
     const WindowGrant grant = Grant(LastGranted());
-    for (int rank = 0; rank < options_.world_size; ++rank) deliveries.push_back({rank, grant});
+    for (int rank = 0; rank < options_.world_size; ++rank) {
+      outcome.deliveries.push_back({rank, grant});
+    }
   }
-  return deliveries;
+  return outcome;
 }
 
-void AttemptStreams::Fold(int64_t window) {
+FoldedWindow AttemptStreams::Fold(int64_t window) {
+  FoldedWindow folded{.window = window, .rank_sums = {}, .totals = versions_.at(window - 1)};
   WindowSums global = Seed(window);
-  for (const RankState& rank : ranks_) global.Merge(rank.sums.at(window));
-  DecayedTotals totals = versions_.at(window - 1);
-  totals.Fold(global, options_.decay);
-  versions_[window] = std::move(totals);
+  for (const RankState& rank : ranks_) {
+    folded.rank_sums.push_back(rank.sums.at(window));
+    global.Merge(folded.rank_sums.back());
+  }
+  folded.totals.Fold(global, options_.decay);
+  versions_[window] = folded.totals;
   newest_ = window;
   ForgetOld();
   UpdateLatest();
+  return folded;
+}
+
+absl::Status AttemptStreams::Restore(const std::optional<Resume>& start,
+                                     std::vector<FoldedWindow> windows) {
+  LTML_RETURN_IF_ERROR(Start(start));
+  const bool whole = windows.empty() || windows.front().window == newest_ + 1;
+  if (!whole && std::ssize(windows) < kStoredVersions) {
+    return Broken("the record holds windows from {} on, expected {} or {} of them",
+                  windows.front().window, newest_ + 1, kStoredVersions);
+  }
+  for (size_t i = 0; i < windows.size(); ++i) {
+    const int64_t expected = i == 0 ? std::max(windows[0].window, newest_ + 1) : newest_ + 1;
+    if (windows[i].window != expected) {
+      return Broken("the record holds window {}, expected {}", windows[i].window, expected);
+    }
+    LTML_RETURN_IF_ERROR(CheckFolded(windows[i]));
+    Refold(std::move(windows[i]));
+  }
+  UpdateLatest();
+  return absl::OkStatus();
+}
+
+absl::Status AttemptStreams::CheckFolded(const FoldedWindow& folded) const {
+  if (!Exists(folded.window) || !Whole(folded.window)) {
+    return Broken("the record holds window {}, which this run of {} steps does not fold",
+                  folded.window, options_.steps);
+  }
+  if (std::ssize(folded.rank_sums) != options_.world_size) {
+    return Broken("the record of window {} is of {} ranks, the attempt has {}", folded.window,
+                  folded.rank_sums.size(), options_.world_size);
+  }
+  if (folded.totals.classes() != options_.classes) {
+    return Broken("the record of window {} has {} classes, the job has {}", folded.window,
+                  folded.totals.classes(), options_.classes);
+  }
+  for (int rank = 0; rank < options_.world_size; ++rank) {
+    LTML_RETURN_IF_ERROR(CheckClasses(rank, folded.rank_sums[rank]));
+  }
+  return absl::OkStatus();
+}
+
+void AttemptStreams::Refold(FoldedWindow folded) {
+  newest_ = folded.window;
+  versions_[newest_] = std::move(folded.totals);
+  for (int rank = 0; rank < options_.world_size; ++rank) {
+    ranks_[rank].sums[newest_] = std::move(folded.rank_sums[rank]);
+    ranks_[rank].next_window = newest_ + 1;
+  }
+  ForgetOld();
+}
+
+absl::Status AttemptStreams::RestoreFinished(int rank,
+                                             const std::map<int64_t, WindowSums>& unfolded,
+                                             const std::optional<LastSums>& last) {
+  if (rank < 0 || rank >= options_.world_size || !started_) {
+    return Broken("the record says that rank {} finished, which is none of {} that started", rank,
+                  options_.world_size);
+  }
+  for (const auto& [window, sums] : unfolded) {
+    if (window <= newest_) continue;
+    LTML_RETURN_IF_ERROR(CheckClasses(rank, sums));
+    LTML_RETURN_IF_ERROR(Take(rank, window, sums).status());
+  }
+  if (!last.has_value()) return absl::OkStatus();
+  LTML_RETURN_IF_ERROR(CheckClasses(rank, last->sums));
+  return End(rank, last->step, last->window, last->sums).status();
+}
+
+std::map<int64_t, WindowSums> AttemptStreams::Unfolded(int rank) const {
+  const std::map<int64_t, WindowSums>& sums = ranks_.at(rank).sums;
+  return {sums.upper_bound(newest_), sums.end()};
 }
 
 void AttemptStreams::ForgetOld() {

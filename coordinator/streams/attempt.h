@@ -52,15 +52,41 @@ struct Delivery {
   WindowGrant grant;
 };
 
+// One window as it must outlive a restart: what ranks said, and the version it made.
+struct FoldedWindow {
+  int64_t window = 0;
+  std::vector<statistics::WindowSums> rank_sums;  // in order of ranks
+  statistics::DecayedTotals totals;               // version `window`
+};
+
+// The sums with which a rank ended after `step` steps (see OnFinished).
+struct LastSums {
+  int64_t step = 0;
+  int64_t window = 0;
+  statistics::WindowSums sums;
+};
+
+// What a message leads to.  Grants may leave when the start and the folded windows of this and of
+// every earlier message are durable.
+struct Outcome {
+  bool starts = false;  // rank 0's first hello: where the attempt starts is decided
+  std::vector<FoldedWindow> folded;
+  std::vector<Delivery> deliveries;
+};
+
 // Windows, versions and grants of one attempt: who may train which steps with which compensation
 // (docs/protocol.md).  Version v is version v - 1 decayed and merged with the sums of window v over
 // all ranks; window w + 2 is granted with version w as soon as every rank's sums of window w are
 // in.  Only windows that begin before the last step are granted.  Integer sums make versions
 // independent of the number of ranks and of the order in which they report.
 //
-// Pure and not thread-safe: every method returns the grants to send.  All errors mean that a rank
-// broke the protocol; they leave the object unchanged.  Memory: sums of every rank for at most five
-// windows, and three versions.
+// Pure and not thread-safe: every method returns the grants to send, and what must be recorded
+// first.  All errors mean that a rank broke the protocol; they leave the object unchanged.  Memory:
+// sums of every rank for at most five windows, and three versions.
+//
+// A new object with the same options goes on where another one was after Restore with what that one
+// had recorded.  Sums of windows that were not folded are lost with it, but for those of ranks that
+// have finished: ranks keep and send again what no grant has acknowledged.
 class AttemptStreams {
  public:
   explicit AttemptStreams(const AttemptOptions& options);
@@ -69,18 +95,30 @@ class AttemptStreams {
   // A rank that says hello again gets the grants that it may miss.  InvalidArgument for a rank out
   // of range; FailedPrecondition for a state that fits no step of this run, or for a second hello
   // of rank 0 with another state.  Resumed at the last step: no grants.
-  absl::StatusOr<std::vector<Delivery>> OnHello(int rank, const std::optional<Resume>& resume);
+  absl::StatusOr<Outcome> OnHello(int rank, const std::optional<Resume>& resume);
   // Sums of a finished window.  An equal repeat is answered with the stored grant; a different one
   // is FailedPrecondition (cause `protocol`), as is a window that cannot be finished yet, a short
   // last window (it comes with `finished`) and a wrong number of classes.
-  absl::StatusOr<std::vector<Delivery>> OnReport(int rank, int64_t window,
-                                                 const statistics::WindowSums& sums);
+  absl::StatusOr<Outcome> OnReport(int rank, int64_t window, const statistics::WindowSums& sums);
   // Sums of the window that was open when the rank ended after `step` completed steps.  A whole
   // window counts as a report.  A part of one (short last window, or stopped by command) is never
   // published in a version: once all ranks' parts are in, latest_totals() contains them.  Sums
   // without images add nothing.
-  absl::StatusOr<std::vector<Delivery>> OnFinished(int rank, int64_t step, int64_t window,
-                                                   const statistics::WindowSums& sums);
+  absl::StatusOr<Outcome> OnFinished(int rank, int64_t step, int64_t window,
+                                     const statistics::WindowSums& sums);
+
+  // Before anything else.  `start` is what rank 0 said in its first hello; `windows` are the last
+  // folded ones in order: all of them, or at least kStoredVersions.  FailedPrecondition when they
+  // do not fit each other or the options; the object is of no use then.
+  absl::Status Restore(const std::optional<Resume>& start, std::vector<FoldedWindow> windows);
+  // After Restore, for a rank that had finished: what Unfolded returned then, and its last sums
+  // where it had some.
+  absl::Status RestoreFinished(int rank, const std::map<int64_t, statistics::WindowSums>& unfolded,
+                               const std::optional<LastSums>& last);
+  // What a rank has reported of windows that are not folded; to be recorded when it has finished.
+  std::map<int64_t, statistics::WindowSums> Unfolded(int rank) const;
+
+  static constexpr int64_t kStoredVersions = 3;
 
   // Totals after the last folded window, at the end with the open one; for reports and metrics.
   const statistics::DecayedTotals& latest_totals() const { return latest_; }
@@ -96,11 +134,17 @@ class AttemptStreams {
   absl::Status Start(const std::optional<Resume>& resume);
   absl::Status CheckSender(int rank, const statistics::WindowSums& sums) const;
   absl::Status CheckNext(int rank, int64_t window) const;
-  absl::StatusOr<std::vector<Delivery>> Repeat(int rank, int64_t window,
-                                               const statistics::WindowSums& sums) const;
+  absl::Status CheckClasses(int rank, const statistics::WindowSums& sums) const;
+  absl::StatusOr<Outcome> Take(int rank, int64_t window, const statistics::WindowSums& sums);
+  absl::StatusOr<Outcome> End(int rank, int64_t step, int64_t window,
+                              const statistics::WindowSums& sums);
+  absl::StatusOr<Outcome> Repeat(int rank, int64_t window,
+                                 const statistics::WindowSums& sums) const;
   bool Complete(int64_t window) const;
-  std::vector<Delivery> FoldComplete();
-  void Fold(int64_t window);
+  Outcome FoldComplete();
+  FoldedWindow Fold(int64_t window);
+  absl::Status CheckFolded(const FoldedWindow& folded) const;
+  void Refold(FoldedWindow folded);
   void ForgetOld();
   void UpdateLatest();
 

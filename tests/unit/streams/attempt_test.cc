@@ -8,92 +8,21 @@
 #include <random>
 #include <set>
 
+#include "tests/unit/streams/plan.h"
+
 namespace ltml::streams {
 namespace {
 
-using statistics::Branch;
 using statistics::Compensation;
 using statistics::DecayedTotals;
-using statistics::Sign;
 using statistics::WindowSums;
-
-constexpr int kParts = 4;  // portions of a step that are dealt out to ranks
-
-// Some run: what every portion of every step adds to the sums.
-struct Plan {
-  AttemptOptions options;
-  std::vector<std::vector<WindowSums>> steps;  // [step][part]
-
-  WindowSums Sum(int64_t first, int64_t end, int rank, int world_size) const {
-    WindowSums sums(options.classes);
-    for (int64_t step = first; step < end; ++step) {
-      for (int part = rank; part < kParts; part += world_size) sums.Merge(steps[step][part]);
-    }
-    return sums;
-  }
-  WindowSums Global(int64_t first, int64_t end) const { return Sum(first, end, 0, 1); }
-  WindowSums Window(int64_t w) const {
-    return Global(w * options.window, std::min((w + 1) * options.window, options.steps));
-  }
-  // Version v by its definition.
-  DecayedTotals Version(int64_t v) const {
-    DecayedTotals totals(options.classes);
-    for (int64_t w = 0; w <= v; ++w) totals.Fold(Window(w), options.decay);
-    return totals;
-  }
-  int64_t Windows() const { return (options.steps + options.window - 1) / options.window; }
-};
-
-WindowSums RandomSums(std::mt19937_64& random, int classes) {
-  WindowSums sums(classes);
-  std::uniform_int_distribution<int64_t> count(0, 3), q(-2000000, 2000000);
-  for (Branch branch : {statistics::kUniform, statistics::kRebalanced}) {
-    for (Sign sign : {statistics::kPositive, statistics::kNegative}) {
-      auto& moments = sums.at(branch, sign);
-      for (int k = 0; k < classes; ++k) {
-        const int64_t images = count(random);
-        for (int64_t i = 0; i < images; ++i) {
-          const int64_t value = q(random);
-          moments.n[k] += 1;
-          moments.sum_q[k] += value;
-          moments.sum_q2[k] += value * value;
-        }
-      }
-    }
-  }
-  return sums;
-}
-
-Plan MakePlan(std::mt19937_64& random, int64_t steps, int64_t window, int classes = 3) {
-  Plan plan;
-  plan.options.steps = steps;
-  plan.options.window = window;
-  plan.options.classes = classes;
-  for (int64_t step = 0; step < steps; ++step) {
-    plan.steps.emplace_back();
-    for (int part = 0; part < kParts; ++part) {
-      plan.steps.back().push_back(RandomSums(random, classes));
-    }
-  }
-  return plan;
-}
-
-Resume ResumeAt(const Plan& plan, int64_t step) {
-  const int64_t w = step / plan.options.window;
-  Resume resume;
-  resume.step = step;
-  resume.totals_in_force = plan.Version(w - 2);
-  resume.previous_window = w > 0 ? plan.Window(w - 1) : WindowSums(plan.options.classes);
-  resume.open_window = plan.Global(w * plan.options.window, step);
-  return resume;
-}
 
 // All grants that the ranks of one attempt got, by rank and window; fails on one given twice.
 struct Inbox {
   std::map<int, std::map<int64_t, WindowGrant>> grants;
-  void Take(const absl::StatusOr<std::vector<Delivery>>& deliveries) {
-    ASSERT_TRUE(deliveries.ok()) << std::string(deliveries.status().message());
-    for (const Delivery& delivery : *deliveries) {
+  void Take(const absl::StatusOr<Outcome>& outcome) {
+    ASSERT_TRUE(outcome.ok()) << std::string(outcome.status().message());
+    for (const Delivery& delivery : outcome->deliveries) {
       const bool fresh =
           grants[delivery.rank].emplace(delivery.grant.window, delivery.grant).second;
       EXPECT_TRUE(fresh) << "rank " << delivery.rank << " window " << delivery.grant.window;
@@ -197,19 +126,17 @@ class OneRun : public testing::Test {
     const int64_t first = w * plan_.options.window;
     return plan_.Sum(first, std::min(first + plan_.options.window, plan_.options.steps), rank, 2);
   }
-  static std::vector<std::pair<int, int64_t>> Granted(
-      const absl::StatusOr<std::vector<Delivery>>& deliveries) {
+  static std::vector<std::pair<int, int64_t>> Granted(const absl::StatusOr<Outcome>& outcome) {
     std::vector<std::pair<int, int64_t>> granted;
-    EXPECT_TRUE(deliveries.ok()) << std::string(deliveries.status().message());
-    if (!deliveries.ok()) return granted;
-    for (const Delivery& d : *deliveries) granted.emplace_back(d.rank, d.grant.window);
+    EXPECT_TRUE(outcome.ok()) << std::string(outcome.status().message());
+    if (!outcome.ok()) return granted;
+    for (const Delivery& d : outcome->deliveries) granted.emplace_back(d.rank, d.grant.window);
     return granted;
   }
-  static void ExpectBroken(const absl::StatusOr<std::vector<Delivery>>& deliveries,
-                           std::string_view text) {
-    ASSERT_EQ(deliveries.status().code(), absl::StatusCode::kFailedPrecondition);
-    EXPECT_NE(std::string(deliveries.status().message()).find(text), std::string::npos)
-        << std::string(deliveries.status().message());
+  static void ExpectBroken(const absl::StatusOr<Outcome>& outcome, std::string_view text) {
+    ASSERT_EQ(outcome.status().code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_NE(std::string(outcome.status().message()).find(text), std::string::npos)
+        << std::string(outcome.status().message());
   }
   AttemptStreams Started() const {
     AttemptStreams streams(plan_.options);
@@ -250,7 +177,7 @@ TEST_F(OneRun, RepeatsAreAnsweredFromTheStore) {
   EXPECT_EQ(Granted(streams.OnReport(1, 0, Sums(1, 0))), (Pairs{{0, 2}, {1, 2}}));
   const auto again = streams.OnReport(0, 0, Sums(0, 0));
   ASSERT_EQ(Granted(again), (Pairs{{0, 2}}));
-  EXPECT_TRUE(again->front().grant.totals == plan_.Version(0));
+  EXPECT_TRUE(again->deliveries.front().grant.totals == plan_.Version(0));
   for (int64_t w = 1; w < 4; ++w) {
     EXPECT_TRUE(streams.OnReport(0, w, Sums(0, w)).ok());
     EXPECT_TRUE(streams.OnReport(1, w, Sums(1, w)).ok());
@@ -312,10 +239,10 @@ TEST_F(OneRun, WithoutCompensationGrantsAreNeutralAndTotalsKept) {
   plan_.options.compensate = false;
   AttemptStreams streams = Started();
   EXPECT_TRUE(streams.OnReport(0, 0, Sums(0, 0)).ok());
-  const auto deliveries = streams.OnReport(1, 0, Sums(1, 0));
-  ASSERT_EQ(Granted(deliveries).size(), 2u);
-  EXPECT_TRUE(deliveries->front().grant.compensation == Compensation::Neutral(3));
-  EXPECT_TRUE(deliveries->front().grant.totals == plan_.Version(0));
+  const auto outcome = streams.OnReport(1, 0, Sums(1, 0));
+  ASSERT_EQ(Granted(outcome).size(), 2u);
+  EXPECT_TRUE(outcome->deliveries.front().grant.compensation == Compensation::Neutral(3));
+  EXPECT_TRUE(outcome->deliveries.front().grant.totals == plan_.Version(0));
 }
 
 TEST_F(OneRun, StatesThatFitNoStepAreRefused) {
