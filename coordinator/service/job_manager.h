@@ -40,7 +40,8 @@ struct JobManagerOptions {
 // Who asks, as the security room has established it.
 struct Actor {
   std::string user;
-  bool all_jobs = false;  // an admin's right to change jobs of others
+  bool all_jobs = false;        // an admin's right to change jobs of others
+  std::string request_id = {};  // of the call, for log lines that it causes
 };
 
 // Someone who watches one job.  Called in order, one call at a time, on the manager's threads; must
