@@ -217,7 +217,8 @@ absl::Status LocalRun::Start() {
       {.run_folder = options_.folder,
        .attempt_folder = folder_.path,
        .attempt_epoch = folder_.epoch,
-       .ranks = options_.ranks,
+       .launch_id = launch::RandomToken(),
+       .hosts = {{.address = "localhost", .ranks = options_.ranks}},
        .threads_per_rank = std::max(options_.task.job().resources().threads_per_rank(), 1),
        .token = token,
        .stop_grace = grace_,
@@ -239,7 +240,7 @@ void LocalRun::End(const std::string& reason, nanoseconds limit) {
   if (ending_) return;
   ending_ = true;
   deadline_ = Clock::now() + limit;
-  attempt_->Stop(reason);
+  attempt_->Stop(reason, true);
 }
 
 v1::Failure LocalRun::NotStopped() const {

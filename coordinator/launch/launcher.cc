@@ -111,6 +111,12 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
+int Ranks(const LaunchOptions& options) {
+  int ranks = 0;
+  for (const RankHost& host : options.hosts) ranks += host.ranks;
+  return ranks;
+}
+
 std::vector<std::string> SupervisorArguments(const LaunchOptions& options,
                                              const Programs& programs) {
   return {programs.supervisor.string(),
@@ -123,7 +129,7 @@ std::vector<std::string> SupervisorArguments(const LaunchOptions& options,
           "--epoch",
           fmt::format("{}", options.attempt_epoch),
           "--ranks",
-          fmt::format("{}", options.ranks),
+          fmt::format("{}", Ranks(options)),
           "--grace-ms",
           fmt::format("{}", Milliseconds(options.stop_grace)),
           "--lock-wait-ms",
@@ -175,16 +181,16 @@ class SpawnPlan {
 
 class SupervisedAttempt : public Attempt {
  public:
-  SupervisedAttempt(const LaunchOptions& options, std::string id, pid_t supervisor,
-                    Descriptor process, Descriptor control)
+  SupervisedAttempt(const LaunchOptions& options, pid_t supervisor, Descriptor process,
+                    Descriptor control)
       : options_(options),
-        mark_{.id = std::move(id), .supervisor = supervisor},
+        mark_{.id = options.launch_id, .supervisor = supervisor},
         process_(std::move(process)),
         control_(std::move(control)) {}
 
   ~SupervisedAttempt() override {
     if (ended_.has_value()) return;
-    Stop("the attempt is not wanted any more");
+    Stop("the attempt is not wanted any more", true);
     if (Wait(options_.stop_grace + kSweepMargin).ok()) return;
     // Frozen: the kernel ends mpirun and the ranks with it, and Wait the rest.
     ::kill(mark_.supervisor, SIGKILL);
@@ -204,8 +210,8 @@ class SupervisedAttempt : public Attempt {
     return *ended_;
   }
 
-  void Stop(const std::string& reason) override {
-    std::string line = fmt::format("stop {}", reason);
+  void Stop(const std::string& reason, bool at_once) override {
+    std::string line = fmt::format("{} {}", at_once ? "stop-now" : "stop", reason);
     std::ranges::replace(line, '\n', ' ');
     line.resize(std::min<size_t>(line.size(), 1000));
     line += '\n';
@@ -270,7 +276,7 @@ v1::ExitRecord SupervisedAttempt::RecordForSupervisor(int supervisor_status, int
 
 // The end of the control socket frees a supervisor that waits for the lock.
 absl::Status SupervisedAttempt::Abandon() {
-  Stop("interrupted");
+  Stop("interrupted", true);
   ::shutdown(control_.number(), SHUT_WR);
   return absl::CancelledError("interrupted before the attempt started");
 }
@@ -302,10 +308,15 @@ absl::Status SupervisedAttempt::WaitForStart() {
 }
 
 absl::Status CheckOptions(const LaunchOptions& options) {
-  if (options.ranks < 1 || options.threads_per_rank < 1) {
+  if (Ranks(options) < 1 || options.threads_per_rank < 1) {
     return absl::InvalidArgumentError(
         fmt::format("an attempt needs at least one rank and one thread, got {} and {}",
-                    options.ranks, options.threads_per_rank));
+                    Ranks(options), options.threads_per_rank));
+  }
+  if (::geteuid() == 0 && !options.allow_root) {
+    return absl::FailedPreconditionError(
+        "jobs must not run as root: start the server as another user, or allow root in its "
+        "configuration");
   }
   if (!std::filesystem::is_directory(options.run_folder)) {
     return absl::NotFoundError(fmt::format("no run folder '{}'", options.run_folder.string()));
@@ -334,13 +345,12 @@ absl::StatusOr<std::unique_ptr<Attempt>> Launch(const LaunchOptions& options) {
   }
   Descriptor own(pair[0]);
   const Descriptor other(pair[1]);
-  const std::string id = RandomToken();
   SpawnPlan plan(options.attempt_folder / "supervisor.log", other.number());
   LTML_ASSIGN_OR_RETURN(
       const pid_t supervisor,
       plan.Spawn(
           SupervisorArguments(options, programs),
-          AttemptEnvironment(OwnEnvironment(), {.attempt_id = id,
+          AttemptEnvironment(OwnEnvironment(), {.attempt_id = options.launch_id,
                                                 .token = options.token,
                                                 .threads_per_rank = options.threads_per_rank})));
   Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, supervisor, 0)));
@@ -350,8 +360,8 @@ absl::StatusOr<std::unique_ptr<Attempt>> Launch(const LaunchOptions& options) {
     ::waitpid(supervisor, nullptr, 0);
     return absl::InternalError(fmt::format("cannot watch the supervisor: {}", Reason(error)));
   }
-  auto attempt = std::make_unique<SupervisedAttempt>(options, id, supervisor, std::move(process),
-                                                     std::move(own));
+  auto attempt =
+      std::make_unique<SupervisedAttempt>(options, supervisor, std::move(process), std::move(own));
   LTML_RETURN_IF_ERROR(attempt->WaitForStart());
   return attempt;
 }

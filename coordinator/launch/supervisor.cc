@@ -243,8 +243,9 @@ void Supervisor::OnControl() {
   }
   control_text_.append(buffer.data(), static_cast<size_t>(count));
   const size_t end = control_text_.find('\n');
-  if (end == std::string::npos || !control_text_.starts_with("stop ")) return;
-  BeginStop(control_text_.substr(5, end - 5));
+  if (end == std::string::npos || !control_text_.starts_with("stop")) return;
+  const std::string line = control_text_.substr(0, end);
+  BeginStop(line.substr(line.find(' ') + 1));
 }
 
 int Supervisor::PollTimeout() const {

@@ -61,7 +61,8 @@ class AttemptTest : public ::testing::Test {
     return {.run_folder = folder_.path(),
             .attempt_folder = attempt_folder_,
             .attempt_epoch = 7,
-            .ranks = ranks,
+            .launch_id = RandomToken(),
+            .hosts = {{.address = "localhost", .ranks = ranks}},
             .token = "the-token",
             .stop_grace = 1500ms};
   }
@@ -167,7 +168,7 @@ TEST_F(AttemptTest, StopEndsRanksThatSleepAndSaysWhy) {
   ASSERT_TRUE(attempt.ok()) << attempt.status();
   ASSERT_TRUE(RanksSay("ready"));
   EXPECT_EQ((*attempt)->Wait(50ms).status().code(), absl::StatusCode::kDeadlineExceeded);
-  (*attempt)->Stop("the test\nis over");
+  (*attempt)->Stop("the test\nis over", true);
   const auto record = (*attempt)->Wait(20s);
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_EQ(record->stop_reason(), "the test is over");
@@ -180,7 +181,7 @@ TEST_F(AttemptTest, StopEndsRanksThatIgnoreSignals) {
   auto attempt = Launch(Options());
   ASSERT_TRUE(attempt.ok()) << attempt.status();
   ASSERT_TRUE(RanksSay("ready"));
-  (*attempt)->Stop("enough");
+  (*attempt)->Stop("enough", true);
   const auto record = (*attempt)->Wait(20s);
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_GE(record->swept_processes(), 2);
@@ -191,7 +192,7 @@ TEST_F(AttemptTest, StopEndsAFrozenRank) {
   auto attempt = Launch(Options());
   ASSERT_TRUE(attempt.ok()) << attempt.status();
   ASSERT_TRUE(RanksSay("ready"));
-  (*attempt)->Stop("frozen");
+  (*attempt)->Stop("frozen", true);
   ASSERT_TRUE((*attempt)->Wait(20s).ok());
 }
 

@@ -4,13 +4,15 @@
 #include <cstdio>
 
 #include "coordinator/launch/launcher.h"
+#include "coordinator/launch/processes.h"
 
 int main(int count, char** arguments) {
   if (count != 3) return 2;
   auto attempt = ltml::launch::Launch({.run_folder = arguments[1],
                                        .attempt_folder = arguments[2],
                                        .attempt_epoch = 1,
-                                       .ranks = 2,
+                                       .launch_id = ltml::launch::RandomToken(),
+                                       .hosts = {{.address = "localhost", .ranks = 2}},
                                        .token = "owner",
                                        .stop_grace = std::chrono::milliseconds(500)});
   if (!attempt.ok()) {
