@@ -12,6 +12,7 @@
 #include "common/base/files.h"
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
+#include "common/base/random.h"
 #include "common/base/status_macros.h"
 #include "coordinator/app/event_queue.h"
 #include "coordinator/app/verdict.h"
@@ -210,14 +211,14 @@ absl::Status LocalRun::StartServer(const std::string& token) {
 
 absl::Status LocalRun::Start() {
   LTML_ASSIGN_OR_RETURN(folder_, NewAttemptFolder(options_.folder));
-  const std::string token = launch::RandomToken();
+  const std::string token = base::RandomToken();
   LTML_RETURN_IF_ERROR(StartServer(token));
   launched_ = Clock::now();
   auto attempt = launch::Launch(
       {.run_folder = options_.folder,
        .attempt_folder = folder_.path,
        .attempt_epoch = folder_.epoch,
-       .launch_id = launch::RandomToken(),
+       .launch_id = base::RandomToken(),
        .hosts = {{.address = "localhost", .ranks = options_.ranks}},
        .threads_per_rank = std::max(options_.task.job().resources().threads_per_rank(), 1),
        .token = token,

@@ -31,7 +31,7 @@ struct LaunchOptions {
   std::filesystem::path run_folder;  // its `lock` is held while any process of the attempt lives
   std::filesystem::path attempt_folder;  // rank logs, task.json, supervisor.json, exit.json
   int64_t attempt_epoch = 1;
-  std::string launch_id;  // mark of the attempt's processes (LTML_ATTEMPT), of RandomToken()
+  std::string launch_id;  // mark of the attempt's processes (LTML_ATTEMPT), of base::RandomToken()
   std::vector<RankHost> hosts;
   int threads_per_rank = 1;
   std::string token;                      // handed to ranks in the environment, never in arguments

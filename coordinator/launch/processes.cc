@@ -3,14 +3,12 @@
 #include <dirent.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -80,7 +78,10 @@ std::vector<pid_t> ProcessesOf(const AttemptMark& mark) {
     const std::string_view name = entry->d_name;
     pid_t process = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), process);
-    if (error != std::errc() || end != name.data() + name.size() || process == self) continue;
+    if (error != std::errc() || end != name.data() + name.size() || process == self ||
+        process == mark.spared) {
+      continue;
+    }
     if (IsOwn(process) && Belongs(process, mark)) result.push_back(process);
   }
   return result;
@@ -100,13 +101,6 @@ Sweep EndProcesses(const AttemptMark& mark, std::chrono::nanoseconds limit) {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
-}
-
-std::string RandomToken() {
-  unsigned char bytes[16];
-  // At most 256 bytes come whole or, before the kernel's first seeding, wait.
-  if (::getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes)) std::abort();
-  return fmt::format("{:02x}", fmt::join(bytes, ""));
 }
 
 }  // namespace ltml::launch

@@ -4,12 +4,15 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ltml::launch {
 
 // The environment variable that marks every process of an attempt, from the supervisor down.
 inline constexpr char kAttemptVariable[] = "LTML_ATTEMPT";
+// Of mpirun: the attempt's folder, for the launch agent.
+inline constexpr char kAttemptFolderVariable[] = "LTML_ATTEMPT_FOLDER";
 
 // How the processes of an attempt are told from all others.
 struct AttemptMark {
@@ -19,6 +22,8 @@ struct AttemptMark {
   // of the supervisor belong to the attempt whatever their environment says.  Only while the
   // supervisor has not been waited for; 0 for none.
   pid_t supervisor = 0;
+  // A process that does not count, besides the caller; 0 for none.
+  pid_t spared = 0;
 };
 
 // Living processes of the attempt, without the caller itself.  Zombies do not count.  Reads /proc:
@@ -32,8 +37,5 @@ struct Sweep {
 
 // SIGKILL to all processes of the attempt, again and again, until none is left or `limit` is over.
 Sweep EndProcesses(const AttemptMark& mark, std::chrono::nanoseconds limit);
-
-// 128 bits from the operating system as 32 hexadecimal digits.
-std::string RandomToken();
 
 }  // namespace ltml::launch

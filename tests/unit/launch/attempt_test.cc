@@ -14,6 +14,7 @@
 
 #include "common/base/files.h"
 #include "common/base/proto_json.h"
+#include "common/base/random.h"
 #include "coordinator/launch/launcher.h"
 #include "coordinator/launch/mpirun_report.h"
 #include "coordinator/launch/processes.h"
@@ -61,7 +62,7 @@ class AttemptTest : public ::testing::Test {
     return {.run_folder = folder_.path(),
             .attempt_folder = attempt_folder_,
             .attempt_epoch = 7,
-            .launch_id = RandomToken(),
+            .launch_id = base::RandomToken(),
             .hosts = {{.address = "localhost", .ranks = ranks}},
             .token = "the-token",
             .stop_grace = 1500ms};

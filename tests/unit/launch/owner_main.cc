@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "common/base/random.h"
 #include "coordinator/launch/launcher.h"
 #include "coordinator/launch/processes.h"
 
@@ -11,7 +12,7 @@ int main(int count, char** arguments) {
   auto attempt = ltml::launch::Launch({.run_folder = arguments[1],
                                        .attempt_folder = arguments[2],
                                        .attempt_epoch = 1,
-                                       .launch_id = ltml::launch::RandomToken(),
+                                       .launch_id = ltml::base::RandomToken(),
                                        .hosts = {{.address = "localhost", .ranks = 2}},
                                        .token = "owner",
                                        .stop_grace = std::chrono::milliseconds(500)});
