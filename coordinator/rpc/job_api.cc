@@ -62,6 +62,12 @@ absl::StatusOr<v1::Report> ReadReport(const v1::Job& job) {
   return report;
 }
 
+// Everything else of a query was checked before: the store can refuse its token alone.
+absl::Status ListStatus(const absl::Status& status) {
+  if (!absl::IsInvalidArgument(status) || !rpc::FieldViolations(status).empty()) return status;
+  return rpc::WithFieldViolations(status, {{"page_token", std::string(status.message())}});
+}
+
 class JobServiceImpl final : public v1::JobService::CallbackService {
  public:
   using v1::JobService::CallbackService::Cancel;
@@ -116,7 +122,7 @@ class JobServiceImpl final : public v1::JobService::CallbackService {
                                          std::make_move_iterator(page->jobs.end()));
         response->set_next_page_token(std::move(page->next_page_token));
       }
-      call->End(page.status());
+      call->End(ListStatus(page.status()));
     }
     return call.get();
   }
