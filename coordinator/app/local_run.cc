@@ -196,6 +196,7 @@ absl::Status LocalRun::StartServer(const std::string& token) {
   LTML_ASSIGN_OR_RETURN(socket_folder_, base::PrivateFolder::Create("ltml"));
   WorkerServerOptions options;
   options.address = fmt::format("unix:{}", (socket_folder_.path() / "socket").string());
+  options.job_id = options_.task.job_id();
   options.attempt = StreamOptions(options_, folder_.epoch);
   options.training = options_.task.kind() == v1::WorkerTask::KIND_TRAIN;
   options.token = token;

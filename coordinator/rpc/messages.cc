@@ -50,15 +50,21 @@ v1::CoordinatorMessage RefusalMessage(int64_t epoch, const std::string& reason) 
   return message;
 }
 
-v1::CoordinatorMessage CommandMessage(int64_t epoch, v1::Command::Kind kind) {
+v1::CoordinatorMessage CommandMessage(int64_t epoch, const v1::Command& command) {
   v1::CoordinatorMessage message = Message(epoch);
-  message.mutable_command()->set_kind(kind);
+  *message.mutable_command() = command;
   return message;
 }
 
 v1::CoordinatorMessage KeepAliveMessage(int64_t epoch) {
   v1::CoordinatorMessage message = Message(epoch);
   message.mutable_keep_alive();
+  return message;
+}
+
+v1::CoordinatorMessage CheckpointConfirmedMessage(int64_t epoch, int64_t step) {
+  v1::CoordinatorMessage message = Message(epoch);
+  message.mutable_checkpoint_confirmed()->set_step(step);
   return message;
 }
 

@@ -10,8 +10,9 @@ namespace ltml::coordinator {
 
 v1::CoordinatorMessage GrantMessage(int64_t epoch, const streams::WindowGrant& grant);
 v1::CoordinatorMessage RefusalMessage(int64_t epoch, const std::string& reason);
-v1::CoordinatorMessage CommandMessage(int64_t epoch, v1::Command::Kind kind);
+v1::CoordinatorMessage CommandMessage(int64_t epoch, const v1::Command& command);
 v1::CoordinatorMessage KeepAliveMessage(int64_t epoch);
+v1::CoordinatorMessage CheckpointConfirmedMessage(int64_t epoch, int64_t step);
 
 // Parts that are absent or without classes stay without classes.  InvalidArgument as in
 // common/statistics/convert.h.

@@ -1,11 +1,14 @@
 #include "coordinator/rpc/session_stream.h"
 
+#include <grpcpp/server_context.h>
+
 #include <utility>
 
 namespace ltml::coordinator {
 
-std::shared_ptr<SessionStream> SessionStream::Create(SessionListener& listener) {
-  std::shared_ptr<SessionStream> stream(new SessionStream(listener));
+std::shared_ptr<SessionStream> SessionStream::Create(SessionListener& door,
+                                                     grpc::CallbackServerContext* context) {
+  std::shared_ptr<SessionStream> stream(new SessionStream(door, context));
   stream->self_ = stream;
   return stream;
 }
@@ -53,8 +56,8 @@ void SessionStream::Advance() {
 }
 
 void SessionStream::OnReadDone(bool ok) {
-  if (!ok) return End(grpc::Status::OK);
-  listener_.OnMessage(self_, incoming_);
+  if (!ok) return listener().OnHalfClose(self_);
+  listener().OnMessage(self_, incoming_);
   StartRead(&incoming_);
 }
 
@@ -68,6 +71,11 @@ void SessionStream::OnWriteDone(bool ok) {
   Advance();
 }
 
+void SessionStream::Cancel() {
+  absl::MutexLock lock(&context_mutex_);
+  if (context_ != nullptr) context_->TryCancel();
+}
+
 void SessionStream::OnCancel() {
   {
     absl::MutexLock lock(&mutex_);
@@ -78,7 +86,13 @@ void SessionStream::OnCancel() {
 
 void SessionStream::OnDone() {
   const std::shared_ptr<SessionStream> self = std::move(self_);
-  listener_.OnEnd(self);
+  {
+    absl::MutexLock lock(&context_mutex_);
+    context_ = nullptr;
+  }
+  const std::shared_ptr<SessionListener> owner = std::move(owner_);
+  if (owner != nullptr) owner->OnEnd(self);
+  door_.OnEnd(self);
 }
 
 }  // namespace ltml::coordinator

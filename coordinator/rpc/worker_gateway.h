@@ -17,7 +17,8 @@
 
 namespace ltml::coordinator {
 
-// Callbacks run on gRPC's threads, one at a time, and must be quick.
+// Callbacks run on threads of gRPC, of the gateway or of the journal, one at a time per attempt and
+// in order, and must be quick.  They may send commands, and must not destroy the sessions.
 struct WorkerEvents {
   std::function<void(int rank, const v1::Hello&)> hello;
   std::function<void(int rank, const v1::Progress&)> progress;
@@ -27,11 +28,15 @@ struct WorkerEvents {
   std::function<void(int rank, const v1::Finished&)> finished;
 };
 
+// sha256 of an attempt's token: kTokenDigestBytes bytes.
+inline constexpr size_t kTokenDigestBytes = 32;
+std::string TokenDigest(const std::string& token);
+
 struct AttemptSessionsOptions {
   std::string job_id;
   streams::AttemptOptions attempt;
   bool training = true;      // false: an evaluation; no grants
-  std::string token_sha256;  // 32 bytes; of the token that a hello must carry
+  std::string token_sha256;  // TokenDigest of the token that a hello must carry
   // limits.lease: keep-alives come five times in a lease, and at least every 5 s.
   std::chrono::nanoseconds lease = std::chrono::seconds(5);
   WorkerEvents events;
@@ -46,11 +51,12 @@ struct AttemptSessionsOptions {
 // Answers every hello at once, and sends every rank a KeepAlive at least every 5 s.  Refuses wrong
 // tokens, jobs, epochs, ranks and repeated ranks with a Refusal; a process whose session broke may
 // come back with the same hello, and what it sends again has no effect twice: events for logged
-// steps, checkpoints, evaluations, failure and finish come once, in order.  Grants leave only when
-// the folded window is in the journal; the end of a session is acknowledged only when the rank's
-// failure or finish is; a checkpoint is confirmed while the attempt is registered.  An entry that
-// the journal cannot take is tried again every second: the grant waits.  Thread-safe.  Destroying
-// it ends all its sessions within a second and takes it out of the gateway.
+// steps, checkpoints, evaluations, failure and finish come once, in order; after a restart of the
+// server hellos come again, and of the others those that a rank cannot know to have arrived. Grants
+// leave only when the folded window is in the journal; the end of a session is acknowledged only
+// when the rank's failure or finish is; a checkpoint is confirmed while the attempt is registered.
+// An entry that the journal cannot take is tried again every second: the grant waits.  Thread-safe.
+// Destroying it ends all its sessions within a second and takes it out of the gateway.
 class AttemptSessions {
  public:
   virtual ~AttemptSessions() = default;
@@ -77,9 +83,11 @@ class WorkerGateway {
   virtual grpc::Service* service() = 0;
   // All attempts that run are added: unknown ones are refused from now on.
   virtual void Open() = 0;
-  // AlreadyExists for a job that has one; DataLoss for a journal that makes no sense.
+  // AlreadyExists for a job that has one; DataLoss for a journal that makes no sense;
+  // InvalidArgument for options that do not.
   virtual absl::StatusOr<std::unique_ptr<AttemptSessions>> Add(AttemptSessionsOptions options) = 0;
-  // Ends all streams; to be called before the server's Shutdown.
+  // Ends all streams, and those that come later, with UNAVAILABLE; to be called before the server's
+  // Shutdown.  The gateway must outlive the server.
   virtual void EndAll() = 0;
 };
 

@@ -4,52 +4,55 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
-#include <algorithm>
-#include <thread>
+#include <utility>
 
-#include "absl/time/time.h"
+#include "common/base/status_macros.h"
 #include "common/rpc/channel.h"
-#include "coordinator/rpc/attempt_service.h"
 
 namespace ltml::coordinator {
 namespace {
 
-constexpr std::chrono::seconds kLongestPause{5};
-constexpr std::chrono::milliseconds kShortestPause{20};
-constexpr int kKeepAlivesPerLease = 5;
 constexpr std::chrono::milliseconds kEndLimit{700};
 
 class Server final : public WorkerServer {
  public:
-  explicit Server(const WorkerServerOptions& options)
-      : service_(options),
-        pause_(std::clamp<std::chrono::nanoseconds>(options.lease / kKeepAlivesPerLease,
-                                                    kShortestPause, kLongestPause)) {}
   ~Server() override;
 
-  absl::Status Listen(const std::string& address);
-  void SendCommand(v1::Command::Kind kind) override { service_.SendCommand(kind); }
-  std::vector<streams::RankView> Ranks() const override { return service_.Ranks(); }
-  std::optional<v1::Failure> ProtocolFailure() const override { return service_.ProtocolFailure(); }
-  statistics::DecayedTotals LatestTotals() const override { return service_.LatestTotals(); }
+  absl::Status Start(const WorkerServerOptions& options);
+  void SendCommand(v1::Command::Kind kind) override { sessions_->SendCommand(kind); }
+  std::vector<streams::RankView> Ranks() const override { return sessions_->Ranks(); }
+  std::optional<v1::Failure> ProtocolFailure() const override {
+    return sessions_->ProtocolFailure();
+  }
+  statistics::DecayedTotals LatestTotals() const override { return sessions_->LatestTotals(); }
 
  private:
-  void KeepAliveLoop();
+  absl::Status Listen(const std::string& address);
 
-  AttemptService service_;
-  const std::chrono::nanoseconds pause_;
+  const std::unique_ptr<WorkerGateway> gateway_ = WorkerGateway::Create();
+  std::unique_ptr<AttemptSessions> sessions_;
   std::unique_ptr<grpc::Server> server_;
-  absl::Mutex mutex_;
-  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread keep_alive_;
 };
+
+absl::Status Server::Start(const WorkerServerOptions& options) {
+  AttemptSessionsOptions sessions;
+  sessions.job_id = options.job_id;
+  sessions.attempt = options.attempt;
+  sessions.training = options.training;
+  sessions.token_sha256 = TokenDigest(options.token);
+  sessions.lease = options.lease;
+  sessions.events = options.events;
+  LTML_ASSIGN_OR_RETURN(sessions_, gateway_->Add(std::move(sessions)));
+  gateway_->Open();
+  return Listen(options.address);
+}
 
 absl::Status Server::Listen(const std::string& address) {
   grpc::ServerBuilder builder;
   rpc::ConfigureServer(builder);
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(&service_);
+  builder.RegisterService(gateway_->service());
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port == 0) {
     return absl::UnavailableError(fmt::format(
@@ -57,39 +60,24 @@ absl::Status Server::Listen(const std::string& address) {
         "socket's path is longer than 107 bytes",
         address));
   }
-  keep_alive_ = std::thread([this] { KeepAliveLoop(); });
   return absl::OkStatus();
 }
 
-void Server::KeepAliveLoop() {
-  while (true) {
-    {
-      absl::MutexLock lock(&mutex_);
-      if (mutex_.AwaitWithTimeout(absl::Condition(&ending_), absl::FromChrono(pause_))) return;
-    }
-    service_.SendKeepAlives();
-  }
-}
-
 Server::~Server() {
-  {
-    absl::MutexLock lock(&mutex_);
-    ending_ = true;
+  gateway_->EndAll();
+  if (server_ != nullptr) {
+    server_->Shutdown(std::chrono::system_clock::now() + kEndLimit);
+    server_->Wait();
   }
-  if (keep_alive_.joinable()) keep_alive_.join();
-  if (server_ == nullptr) return;
-  service_.EndAll();
-  server_->Shutdown(std::chrono::system_clock::now() + kEndLimit);
-  server_->Wait();
-  service_.AwaitNoStreams(absl::FromChrono(kEndLimit));
+  sessions_.reset();
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<WorkerServer>> WorkerServer::Start(
     const WorkerServerOptions& options) {
-  auto server = std::make_unique<Server>(options);
-  if (absl::Status listening = server->Listen(options.address); !listening.ok()) return listening;
+  auto server = std::make_unique<Server>();
+  LTML_RETURN_IF_ERROR(server->Start(options));
   return server;
 }
 

@@ -1,31 +1,22 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "coordinator/rpc/worker_gateway.h"
 #include "coordinator/streams/attempt.h"
 #include "coordinator/streams/health.h"
 #include "ltml/v1/worker_service.pb.h"
 
 namespace ltml::coordinator {
 
-// Callbacks run on gRPC's threads, one at a time, and must be quick.
-struct WorkerEvents {
-  std::function<void(int rank, const v1::Hello&)> hello;
-  std::function<void(int rank, const v1::Progress&)> progress;
-  std::function<void(int rank, const v1::CheckpointDone&)> checkpoint_done;
-  std::function<void(int rank, const v1::EvaluationDone&)> evaluation_done;
-  std::function<void(int rank, const v1::Failure&)> failure;
-  std::function<void(int rank, const v1::Finished&)> finished;
-};
-
 struct WorkerServerOptions {
   std::string address;  // "unix:/..."; the folder of the socket has mode 0700
+  std::string job_id;   // as in the task
   streams::AttemptOptions attempt;
   bool training = true;  // false: an evaluation; no grants
   std::string token;     // what a hello must carry
@@ -34,11 +25,8 @@ struct WorkerServerOptions {
   WorkerEvents events;
 };
 
-// WorkerService of one attempt: bidirectional callback streams that call AttemptStreams and send
-// what it returns.  Answers every hello at once, and sends every rank a KeepAlive at least every 5
-// s. Refuses wrong tokens, epochs, ranks and repeated ranks with a Refusal; a process whose session
-// broke may come back with the same hello, and what it sends again has no effect twice: events for
-// logged steps, checkpoints, evaluations, failure and finish come once, in order.  Thread-safe.
+// The sessions of one attempt on a server of their own: a WorkerGateway with AttemptSessions and no
+// journal (worker_gateway.h).  Thread-safe.
 class WorkerServer {
  public:
   // Unavailable when the address cannot be listened on.

@@ -15,6 +15,7 @@
 #include "worker/app/evaluate_task.h"
 #include "worker/app/options.h"
 #include "worker/app/resume.h"
+#include "worker/app/stop_signal.h"
 #include "worker/app/tracing.h"
 #include "worker/app/training.h"
 #include "worker/collective/collectives.h"
@@ -26,6 +27,8 @@ namespace {
 session::SessionOptions SessionOptionsOf(const Rank& rank, const StartingPoint& start) {
   session::SessionOptions options;
   options.coordinator = rank.task.coordinator();
+  options.authority = rank.task.authority();
+  options.job_id = rank.task.job_id();
   const char* token = std::getenv("LTML_TOKEN");
   options.token = token == nullptr ? "" : token;
   options.attempt_epoch = rank.task.attempt_epoch();
@@ -68,9 +71,8 @@ absl::Status Connect(Rank& rank, StartingPoint& start) {
 
 int Main(const char* task_file) {
   SetLogLevelFromEnvironment();
-  // Stops come from the coordinator, so that all ranks act at the end of the same step.
   std::signal(SIGINT, SIG_IGN);
-  std::signal(SIGUSR1, SIG_IGN);
+  CatchStopSignal();
   Rank rank;
   StartingPoint start;
   if (absl::Status read = base::ReadJsonFile(task_file, &rank.task); !read.ok()) {

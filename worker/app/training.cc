@@ -76,6 +76,7 @@ class Training {
   absl::Status Evaluate();
   absl::Status WriteCheckpoint();
   absl::Status SaveState(const train::StatisticsSnapshot& statistics, PhaseCounter& phase);
+  absl::Status ConfirmCheckpoint();
   absl::Status Report();
   absl::Status LoadWeightsOf(int64_t step);
   absl::Status EvaluateFinal(v1::Report* report);
@@ -222,6 +223,13 @@ absl::Status Training::WriteCheckpoint() {
   return absl::OkStatus();
 }
 
+// Not the disk's fault when it fails, whatever the code says.
+absl::Status Training::ConfirmCheckpoint() {
+  return WithCause(
+      rank_.session->ConfirmCheckpoint(state_.step(), ToNanoseconds(job_.limits().checkpoint())),
+      v1::FAILURE_CAUSE_COORDINATOR_LOST);
+}
+
 absl::Status Training::SaveState(const train::StatisticsSnapshot& statistics, PhaseCounter& phase) {
   const auto model = trainer_->ModelTensors();
   state_.set_format_version(1);
@@ -236,9 +244,11 @@ absl::Status Training::SaveState(const train::StatisticsSnapshot& statistics, Ph
   *state_.mutable_statistics() = ToProto(statistics);
   state_.set_model_digest(checkpoint::ModelDigest(model));
   state_.set_world_size(rank_.world_size());
-  const auto folder =
-      checkpoint::Write(rank_.task.run_folder(), state_, model, trainer_->OptimizerTensors(),
-                        [&phase] { phase.Advance(); });
+  checkpoint::WriteHooks hooks;
+  hooks.progress = [&phase] { phase.Advance(); };
+  hooks.confirm = [this] { return ConfirmCheckpoint(); };
+  const auto folder = checkpoint::Write(rank_.task.run_folder(), state_, model,
+                                        trainer_->OptimizerTensors(), hooks);
   if (!folder.ok()) return WithCause(folder.status(), v1::FAILURE_CAUSE_STORAGE);
   rank_.session->CheckpointDone(state_.step(), folder->string());
   // The checkpoint stands; what could not be tidied away costs disk, not the run.

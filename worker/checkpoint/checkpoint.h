@@ -27,15 +27,22 @@ constexpr int kFormatVersion = 1;
 // sha256 over the tensors; state.model_digest of the last step is a run's model_digest.
 std::string ModelDigest(const std::vector<model::NamedTensor>& tensors);
 
+// Either may be empty.
+struct WriteHooks {
+  std::function<void()> progress;  // once a tensor
+  // When everything is written, before it gets its name: an error keeps it from appearing.
+  std::function<absl::Status()> confirm;
+};
+
 // Writes checkpoints/step-<state.step>; one of the same step already there is replaced, in one
-// exchange where the file system can.  `progress` is called once a tensor.  Returns the folder.
-// format_version and a missing model_digest are filled in.  Internal when the disk refuses, with
-// its reason; nothing of the attempt stays then, and what was there is untouched.
+// exchange where the file system can.  Returns the folder.  format_version and a missing
+// model_digest are filled in.  Internal when the disk refuses, with its reason, or the error of
+// `confirm`; nothing of the attempt stays then, and what was there is untouched.
 absl::StatusOr<std::filesystem::path> Write(const std::filesystem::path& run_folder,
                                             const v1::CheckpointState& state,
                                             const std::vector<model::NamedTensor>& model,
                                             const std::vector<model::NamedTensor>& optimizer,
-                                            const std::function<void()>& progress);
+                                            const WriteHooks& hooks);
 
 // Checks the manifest, sizes and digests of one checkpoint folder.  DataLoss names the damaged or
 // missing file, with the digest it has and the one it should have.  NotFound without a folder;

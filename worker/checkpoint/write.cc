@@ -70,7 +70,7 @@ absl::StatusOr<std::filesystem::path> Write(const std::filesystem::path& run_fol
                                             const v1::CheckpointState& state,
                                             const std::vector<model::NamedTensor>& model,
                                             const std::vector<model::NamedTensor>& optimizer,
-                                            const std::function<void()>& progress) try {
+                                            const WriteHooks& hooks) try {
   Content content{state, model::HostTensors(model), model::HostTensors(optimizer)};
   content.state.set_format_version(kFormatVersion);
   if (state.model_digest().empty()) {
@@ -78,7 +78,8 @@ absl::StatusOr<std::filesystem::path> Write(const std::filesystem::path& run_fol
   }
   const std::filesystem::path checkpoints = CheckpointsOf(run_folder);
   LTML_ASSIGN_OR_RETURN(StagingFolder staging, StagingFolder::Create(checkpoints));
-  LTML_RETURN_IF_ERROR(WriteFiles(staging.path(), content, progress));
+  LTML_RETURN_IF_ERROR(WriteFiles(staging.path(), content, hooks.progress));
+  if (hooks.confirm) LTML_RETURN_IF_ERROR(hooks.confirm());
   const std::filesystem::path target = checkpoints / StepName(state.step());
   LTML_RETURN_IF_ERROR(staging.Install(target));
   return target;

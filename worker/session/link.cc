@@ -5,11 +5,14 @@
 #include <grpcpp/security/credentials.h>
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 #include "absl/time/time.h"
 #include "common/base/log.h"
+#include "common/base/status_macros.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/credentials.h"
 
 namespace ltml::session {
 namespace {
@@ -20,13 +23,15 @@ double Seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+// Ranks that lost one server together come back to the next one spread out.
+std::chrono::milliseconds Jittered(std::chrono::milliseconds pause, std::minstd_rand& random) {
+  return std::chrono::milliseconds(
+      std::uniform_int_distribution<int64_t>(pause.count() / 2, pause.count())(random));
+}
+
 }  // namespace
 
-Link::Link(LinkOptions options) : options_(std::move(options)) {
-  channel_ = grpc::CreateCustomChannel(options_.address, grpc::InsecureChannelCredentials(),
-                                       rpc::ClientArguments());
-  stub_ = v1::WorkerService::NewStub(channel_);
-}
+Link::Link(LinkOptions options) : options_(std::move(options)) {}
 
 Link::~Link() {
   Stop();
@@ -35,6 +40,12 @@ Link::~Link() {
 }
 
 absl::Status Link::Connect(std::chrono::nanoseconds limit) {
+  LTML_ASSIGN_OR_RETURN(
+      const std::shared_ptr<grpc::ChannelCredentials> credentials,
+      rpc::ClientCredentials(options_.address,
+                             {.certificate = "", .key = "", .authority = options_.authority}, ""));
+  channel_ = grpc::CreateCustomChannel(options_.address, credentials, rpc::ClientArguments());
+  stub_ = v1::WorkerService::NewStub(channel_);
   const auto deadline = std::chrono::system_clock::now() +
                         std::chrono::duration_cast<std::chrono::system_clock::duration>(limit);
   if (!channel_->WaitForConnected(deadline)) {
@@ -81,6 +92,7 @@ void Link::Stop() {
 }
 
 void Link::ReadLoop() {
+  std::minstd_rand random(std::random_device{}());
   std::chrono::milliseconds pause = rpc::kFirstReconnect;
   while (true) {
     Call call;
@@ -97,7 +109,10 @@ void Link::ReadLoop() {
     const grpc::Status status = call.stream->Finish();
     if (Ended(status, heard)) return;
     absl::MutexLock lock(&mutex_);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&stopped_), absl::FromChrono(pause))) return;
+    if (mutex_.AwaitWithTimeout(absl::Condition(&stopped_),
+                                absl::FromChrono(Jittered(pause, random)))) {
+      return;
+    }
     pause = std::min(2 * pause, rpc::kLongestReconnect);
   }
 }
@@ -108,7 +123,7 @@ bool Link::Attach(Call& call) {
   call_ = &call;
   writable_ = true;
   greeted_ = false;
-  outbox_.Restart(options_.hello);
+  outbox_.Restart(options_.hello());
   return true;
 }
 

@@ -20,7 +20,8 @@ namespace ltml::session {
 
 struct LinkOptions {
   std::string address;
-  v1::WorkerMessage hello;                       // first on every connection
+  std::string authority;                         // PEM; empty: plaintext, to local addresses only
+  std::function<v1::WorkerMessage()> hello;      // first on every connection; as heartbeat
   std::chrono::nanoseconds beat{};               // pause between heartbeats
   std::function<v1::WorkerMessage()> heartbeat;  // quick, takes no lock
   // Called on the reading thread, in order.
@@ -35,7 +36,8 @@ class Link {
   // Breaks off what is under way.
   ~Link();
 
-  // Waits for the coordinator, then starts the threads.  DeadlineExceeded names the address.
+  // Waits for the coordinator, then starts the threads.  DeadlineExceeded names the address;
+  // FailedPrecondition: plaintext to an address that is not local.
   absl::Status Connect(std::chrono::nanoseconds limit);
   void Send(v1::WorkerMessage message);
   void SendReport(v1::WorkerMessage message);

@@ -55,6 +55,7 @@ v1::WorkerMessage HelloMessage(const SessionOptions& options) {
   hello.set_token(options.token);
   if (options.resume.has_value()) *hello.mutable_resume() = *options.resume;
   hello.set_program_version(LTML_VERSION);
+  hello.set_job_id(options.job_id);
   return message;
 }
 

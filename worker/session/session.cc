@@ -39,7 +39,8 @@ class ConnectedSession final : public Session {
   explicit ConnectedSession(const SessionOptions& options)
       : options_(options),
         link_({.address = options.coordinator,
-               .hello = HelloMessage(options),
+               .authority = options.authority,
+               .hello = [this] { return Hello(); },
                .beat = BeatOf(options.lease),
                .heartbeat = [this] { return ProgressMessage(); },
                .receive = [this](const v1::CoordinatorMessage& message) { Receive(message); }}) {}
@@ -53,16 +54,18 @@ class ConnectedSession final : public Session {
   void Progress(train::Phase phase, int64_t counter, int64_t step) override;
   void Step(const train::StepReport& report) override;
   train::Command Poll() override;
+  absl::Status ConfirmCheckpoint(int64_t step, std::chrono::nanoseconds timeout) override;
   void CheckpointDone(int64_t step, const std::string& folder) override;
   void EvaluationDone(const v1::Report& report) override;
   void Fail(v1::FailureCause cause, const std::string& message) override;
   void Finish(const v1::Finished& finished) override;
 
  private:
+  v1::WorkerMessage Hello() const;
   v1::WorkerMessage ProgressMessage() const;
   void Receive(const v1::CoordinatorMessage& message);
   void ReceiveGrant(const v1::Grant& proto);
-  void ReceiveCommand(v1::Command::Kind kind);
+  void ReceiveCommand(const v1::Command& command);
   void End(const std::string& reason);
   void Over(const std::string& reason);
   void Close(v1::WorkerMessage message, std::chrono::nanoseconds limit);
@@ -73,12 +76,14 @@ class ConnectedSession final : public Session {
   const SessionOptions options_;
   std::atomic<train::Phase> phase_{train::Phase::kStart};
   std::atomic<int64_t> counter_{0}, step_{0};
+  std::atomic<int64_t> last_command_{0};  // id
 
   absl::Mutex mutex_;
   bool accepted_ ABSL_GUARDED_BY(mutex_) = false;
   std::string over_ ABSL_GUARDED_BY(mutex_);  // why the attempt is over; empty while it is not
   std::map<int64_t, train::Grant> grants_ ABSL_GUARDED_BY(mutex_);
   std::deque<train::Command> commands_ ABSL_GUARDED_BY(mutex_);
+  int64_t confirmed_step_ ABSL_GUARDED_BY(mutex_) = -1;
   std::unique_ptr<LeaseWatch> watch_ ABSL_GUARDED_BY(mutex_);
   // Last: its threads use all of the above.
   Link link_;
@@ -149,12 +154,19 @@ void ConnectedSession::Progress(train::Phase phase, int64_t counter, int64_t ste
   step_.store(step, std::memory_order_relaxed);
 }
 
+v1::WorkerMessage ConnectedSession::Hello() const {
+  v1::WorkerMessage message = HelloMessage(options_);
+  message.mutable_hello()->set_last_command_id(last_command_.load());
+  return message;
+}
+
 v1::WorkerMessage ConnectedSession::ProgressMessage() const {
   v1::WorkerMessage message = MessageOf(options_);
   v1::Progress& progress = *message.mutable_progress();
   progress.set_phase(ToProto(phase_.load(std::memory_order_relaxed)));
   progress.set_counter(counter_.load(std::memory_order_relaxed));
   progress.set_step(step_.load(std::memory_order_relaxed));
+  progress.set_last_command_id(last_command_.load());
   return message;
 }
 
@@ -170,6 +182,26 @@ train::Command ConnectedSession::Poll() {
   const train::Command command = commands_.front();
   commands_.pop_front();
   return command;
+}
+
+absl::Status ConnectedSession::ConfirmCheckpoint(int64_t step, std::chrono::nanoseconds timeout) {
+  const auto deadline = Clock::now() + timeout;
+  {
+    absl::MutexLock lock(&mutex_);
+    confirmed_step_ = -1;
+  }
+  v1::WorkerMessage message = MessageOf(options_);
+  message.mutable_checkpoint_ready()->set_step(step);
+  link_.Send(std::move(message));
+  absl::MutexLock lock(&mutex_);
+  const bool confirmed =
+      AwaitUntil(deadline, [&] { return !over_.empty() || confirmed_step_ == step; });
+  if (!over_.empty()) return absl::AbortedError(over_);
+  if (confirmed) return absl::OkStatus();
+  return absl::DeadlineExceededError(fmt::format(
+      "the coordinator at {} did not confirm the checkpoint of step {} within {:.3g} s: is it "
+      "overloaded, or limits.checkpoint too short?",
+      options_.coordinator, step, std::chrono::duration<double>(timeout).count()));
 }
 
 void ConnectedSession::CheckpointDone(int64_t step, const std::string& folder) {
@@ -233,7 +265,11 @@ void ConnectedSession::Receive(const v1::CoordinatorMessage& message) {
     if (watch_ != nullptr) watch_->Renew();
   }
   if (message.has_grant()) ReceiveGrant(message.grant());
-  if (message.has_command()) ReceiveCommand(message.command().kind());
+  if (message.has_command()) ReceiveCommand(message.command());
+  if (message.has_checkpoint_confirmed()) {
+    absl::MutexLock lock(&mutex_);
+    confirmed_step_ = message.checkpoint_confirmed().step();
+  }
 }
 
 void ConnectedSession::ReceiveGrant(const v1::Grant& proto) {
@@ -248,10 +284,14 @@ void ConnectedSession::ReceiveGrant(const v1::Grant& proto) {
   while (static_cast<int64_t>(grants_.size()) > kGrantsKept) grants_.erase(grants_.begin());
 }
 
-void ConnectedSession::ReceiveCommand(v1::Command::Kind kind) {
+void ConnectedSession::ReceiveCommand(const v1::Command& command) {
   absl::MutexLock lock(&mutex_);
-  if (kind == v1::Command::KIND_CHECKPOINT) commands_.push_back(train::Command::kCheckpoint);
-  if (kind == v1::Command::KIND_STOP) commands_.push_back(train::Command::kStop);
+  if (command.id() <= last_command_.load()) return;  // sent again
+  if (command.kind() == v1::Command::KIND_CHECKPOINT) {
+    commands_.push_back(train::Command::kCheckpoint);
+  }
+  if (command.kind() == v1::Command::KIND_STOP) commands_.push_back(train::Command::kStop);
+  last_command_.store(command.id());
 }
 
 void ConnectedSession::End(const std::string& reason) {

@@ -14,7 +14,9 @@
 namespace ltml::session {
 
 struct SessionOptions {
-  std::string coordinator;  // gRPC address, "unix:/..."
+  std::string coordinator;  // gRPC address, "unix:/..." or HOST:PORT
+  std::string authority;    // PEM, of the coordinator's certificate; empty: plaintext, local only
+  std::string job_id;
   std::string token;
   int64_t attempt_epoch = 0;
   int rank = 0;
@@ -36,7 +38,8 @@ inline constexpr int kFencedExitStatus = 75;
 // does.
 //
 // Every message of the coordinator renews the lease.  A broken connection is opened again for as
-// long as the lease lasts, and what was not acknowledged is sent again.  When the lease runs out,
+// long as the lease lasts, also to another process at the same address, and what was not
+// acknowledged is sent again.  When the lease runs out,
 // or the coordinator refuses this rank, Await returns Aborted with the reason, and a process that
 // still has its session `exit_grace` later is ended with kFencedExitStatus.
 //
@@ -44,9 +47,14 @@ inline constexpr int kFencedExitStatus = 75;
 class Session : public train::GrantSource, public train::Monitor {
  public:
   // Connects, says hello and waits until the coordinator has accepted it.  DeadlineExceeded or
-  // Unavailable names the address; Aborted carries the reason of a refusal.
+  // Unavailable names the address; Aborted carries the reason of a refusal; FailedPrecondition: no
+  // authority for an address off this machine.
   static absl::StatusOr<std::unique_ptr<Session>> Open(const SessionOptions& options);
 
+  // Rank 0, before a checkpoint of `step` gets its name: asks whether this attempt is still the
+  // job's, and waits for the answer, also while the connection is broken.  Aborted when the attempt
+  // is over, DeadlineExceeded without an answer in time.  One call at a time.
+  virtual absl::Status ConfirmCheckpoint(int64_t step, std::chrono::nanoseconds timeout) = 0;
   virtual void CheckpointDone(int64_t step, const std::string& folder) = 0;
   virtual void EvaluationDone(const v1::Report& report) = 0;
   // Tell how the rank ends, and wait until the coordinator has taken it: 5 s, or with Finish the

@@ -23,7 +23,8 @@ TEST_F(CheckpointTest, WhatIsWrittenIsReadBack) {
   state.set_step(500);
   state.set_train_images(7);
   state.set_data_fingerprint("abc");
-  const auto folder = Write(run(), state, Model(500), Optimizer(500), [&] { ++progress; });
+  const auto folder = Write(run(), state, Model(500), Optimizer(500),
+                            {.progress = [&] { ++progress; }, .confirm = {}});
   ASSERT_TRUE(folder.ok()) << folder.status();
   EXPECT_EQ(*folder, checkpoints() / "step-000000500");
   EXPECT_EQ(progress, 3);
@@ -173,6 +174,41 @@ TEST_F(CheckpointTest, AFailedWriteLeavesNothingAndSparesWhatWasThere) {
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr("no file of ours holds"));
   EXPECT_THAT(Names(), ElementsAre("step-000000004"));
   EXPECT_TRUE(Verify(checkpoints() / "step-000000004").ok());
+}
+
+TEST_F(CheckpointTest, ItIsConfirmedWhenWrittenAndBeforeItAppears) {
+  v1::CheckpointState state;
+  state.set_step(3);
+  std::vector<std::string> files;
+  const auto confirm = [&] {
+    const std::vector<std::string> names = Names();
+    EXPECT_EQ(names.size(), 1u);
+    EXPECT_NE(names.front(), "step-000000003");
+    for (const auto& file : std::filesystem::directory_iterator(checkpoints() / names.front())) {
+      files.push_back(file.path().filename().string());
+    }
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(
+      Write(run(), state, Model(3), Optimizer(3), {.progress = {}, .confirm = confirm}).ok());
+  EXPECT_EQ(files.size(), 4u);
+  EXPECT_THAT(Names(), ElementsAre("step-000000003"));
+}
+
+TEST_F(CheckpointTest, OneThatIsNotConfirmedDoesNotAppear) {
+  MustWrite(4);
+  v1::CheckpointState state;
+  const auto refuse = [] { return absl::AbortedError("the attempt is over"); };
+  for (const int64_t step : {4, 5}) {
+    state.set_step(step);
+    const auto folder =
+        Write(run(), state, Model(9), Optimizer(9), {.progress = {}, .confirm = refuse});
+    EXPECT_EQ(folder.status(), absl::AbortedError("the attempt is over"));
+  }
+  EXPECT_THAT(Names(), ElementsAre("step-000000004"));
+  const auto model = Blank(Model(4));
+  ASSERT_TRUE(LoadInto(checkpoints() / "step-000000004", "model.safetensors", model).ok());
+  EXPECT_EQ(ModelDigest(model), ModelDigest(Model(4)));
 }
 
 }  // namespace

@@ -97,6 +97,7 @@ class FakeWorker {
     hello.set_host(fmt::format("host{}", rank_));
     hello.set_process_id(::getpid());
     hello.set_token(std::getenv("LTML_TOKEN"));
+    hello.set_job_id(task_.job_id());
   }
   static void FillProgress(int64_t step, v1::Progress& progress) {
     progress.set_phase(v1::PHASE_STEP);

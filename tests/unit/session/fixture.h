@@ -67,6 +67,7 @@ class CoordinatorTest : public testing::Test {
     EXPECT_TRUE(folder.ok());
     if (folder.ok()) folder_ = *std::move(folder);
     options_.address = "unix:" + (folder_.path() / "socket").string();
+    options_.job_id = "job-1";
     options_.token = "secret";
     options_.lease = std::chrono::seconds(10);
     options_.attempt.epoch = 7;
@@ -104,6 +105,7 @@ class CoordinatorTest : public testing::Test {
   session::SessionOptions RankOptions(int rank) const {
     session::SessionOptions options;
     options.coordinator = options_.address;
+    options.job_id = options_.job_id;
     options.token = options_.token;
     options.attempt_epoch = options_.attempt.epoch;
     options.rank = rank;

@@ -1,66 +1,17 @@
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
-#include "common/rpc/channel.h"
-#include "ltml/v1/worker_service.grpc.pb.h"
 #include "tests/unit/session/fixture.h"
+#include "tests/unit/session/raw_rank.h"
 
 namespace ltml::coordinator {
 namespace {
 
-// A rank that says what it likes.
-class RawRank {
- public:
-  explicit RawRank(const std::string& address)
-      : stub_(v1::WorkerService::NewStub(grpc::CreateCustomChannel(
-            address, grpc::InsecureChannelCredentials(), rpc::ClientArguments()))) {
-    context_.set_wait_for_ready(true);
-    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
-    stream_ = stub_->Session(&context_);
-  }
-  bool Write(const v1::WorkerMessage& message) { return stream_->Write(message); }
-  // The next message that is not a keep-alive; empty at the end.
-  v1::CoordinatorMessage Read() {
-    v1::CoordinatorMessage message;
-    while (stream_->Read(&message)) {
-      if (!message.has_keep_alive()) return message;
-    }
-    return v1::CoordinatorMessage();
-  }
-  grpc::Status End() {
-    stream_->WritesDone();
-    while (Read().kind_case() != v1::CoordinatorMessage::KIND_NOT_SET) {
-    }
-    return stream_->Finish();
-  }
-  grpc::Status Finish() { return stream_->Finish(); }
-
- private:
-  std::unique_ptr<v1::WorkerService::Stub> stub_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReaderWriter<v1::WorkerMessage, v1::CoordinatorMessage>> stream_;
-};
-
 class ServerTest : public CoordinatorTest {
  protected:
-  v1::WorkerMessage Hello(int rank, int64_t process_id) const {
-    v1::WorkerMessage message;
-    message.set_attempt_epoch(7);
-    v1::Hello& hello = *message.mutable_hello();
-    hello.set_rank(rank);
-    hello.set_world_size(3);
-    hello.set_host("here");
-    hello.set_process_id(process_id);
-    hello.set_token("secret");
-    return message;
+  static v1::WorkerMessage Hello(int rank, int64_t process_id) {
+    return HelloOf({.rank = rank, .process_id = process_id});
   }
-  static v1::WorkerMessage Metrics(int64_t step) {
-    v1::WorkerMessage message;
-    message.set_attempt_epoch(7);
-    message.mutable_progress()->mutable_metrics()->set_step(step);
-    return message;
-  }
+  static v1::WorkerMessage Metrics(int64_t step) { return MetricsOf(7, step); }
 };
 
 TEST_F(ServerTest, AnotherProcessWithARankThatIsTakenIsRefused) {

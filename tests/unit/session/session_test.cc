@@ -172,6 +172,7 @@ TEST_F(SessionTest, RefusalsNameTheirReason) {
       {"wrong token", [](SessionOptions& o) { o.token = "secret2"; }},
       {"wrong token", [](SessionOptions& o) { o.token = ""; }},
       {"attempt epoch 6", [](SessionOptions& o) { o.attempt_epoch = 6; }},
+      {"job 'other' has no running attempt", [](SessionOptions& o) { o.job_id = "other"; }},
       {"this attempt has 3 ranks", [](SessionOptions& o) { o.rank = 3; }},
       {"this attempt has 3 ranks", [](SessionOptions& o) { o.world_size = 4; }},
   };
@@ -203,6 +204,81 @@ TEST_F(SessionTest, CommandsReachRankZeroOnceAndInOrder) {
   EXPECT_EQ(got, (std::vector{train::Command::kCheckpoint, train::Command::kStop}));
   EXPECT_EQ(first->Poll(), train::Command::kNone);
   EXPECT_EQ(second->Poll(), train::Command::kNone);
+}
+
+TEST_F(SessionTest, ACommandIsNotLostWithTheServerAndNotTakenTwice) {
+  StartServer();
+  const auto session = Open(RankOptions(0));
+  ASSERT_NE(session, nullptr);
+  server_->SendCommand(v1::Command::KIND_CHECKPOINT);
+  server_->SendCommand(v1::Command::KIND_CHECKPOINT);
+  const auto next = [&] {
+    train::Command command = session->Poll();
+    for (int i = 0; i < 2000 && command == train::Command::kNone; ++i) {
+      absl::SleepFor(absl::Milliseconds(5));
+      command = session->Poll();
+    }
+    return command;
+  };
+  EXPECT_EQ(next(), train::Command::kCheckpoint);
+  EXPECT_EQ(next(), train::Command::kCheckpoint);
+  server_.reset();
+  StartServer();
+  server_->SendCommand(v1::Command::KIND_STOP);  // numbered after what the rank has
+  EXPECT_EQ(next(), train::Command::kStop);
+  EXPECT_EQ(session->Poll(), train::Command::kNone);
+}
+
+TEST_F(SessionTest, CheckpointsAreConfirmed) {
+  StartServer();
+  const auto session = Open(RankOptions(0));
+  ASSERT_NE(session, nullptr);
+  for (int64_t step : {4, 8, 8}) {
+    const absl::Status confirmed = session->ConfirmCheckpoint(step, seconds(20));
+    EXPECT_TRUE(confirmed.ok()) << Message(confirmed);
+  }
+}
+
+TEST_F(SessionTest, AConfirmationOutlastsAnOutageShorterThanTheLease) {
+  StartServer();
+  const auto session = Open(RankOptions(0));
+  ASSERT_NE(session, nullptr);
+  server_.reset();
+  absl::Status confirmed = absl::UnknownError("not answered");
+  std::thread rank([&] { confirmed = session->ConfirmCheckpoint(4, seconds(20)); });
+  absl::SleepFor(absl::Milliseconds(100));
+  StartServer();
+  rank.join();
+  EXPECT_TRUE(confirmed.ok()) << Message(confirmed);
+}
+
+TEST_F(SessionTest, AConfirmationHasADeadline) {
+  StartServer();
+  const auto session = Open(RankOptions(0));
+  ASSERT_NE(session, nullptr);
+  server_.reset();
+  const absl::Status confirmed = session->ConfirmCheckpoint(4, milliseconds(50));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(confirmed)) << Message(confirmed);
+  EXPECT_NE(Message(confirmed).find("limits.checkpoint"), std::string::npos);
+}
+
+TEST_F(SessionTest, ACheckpointOfAnAttemptThatIsOverIsNotConfirmed) {
+  StartServer();
+  const auto session = Open(RankOptions(0));
+  ASSERT_NE(session, nullptr);
+  server_.reset();
+  options_.attempt.epoch = 8;  // the job has another attempt by now
+  StartServer();
+  const absl::Status confirmed = session->ConfirmCheckpoint(4, seconds(20));
+  EXPECT_TRUE(absl::IsAborted(confirmed)) << Message(confirmed);
+  EXPECT_NE(Message(confirmed).find("attempt epoch 7"), std::string::npos) << Message(confirmed);
+}
+
+TEST_F(SessionTest, WithoutAnAuthorityTheNetworkIsNotSpokenTo) {
+  SessionOptions options = RankOptions(0);
+  options.coordinator = "192.0.2.1:4000";
+  const auto session = Session::Open(options);
+  EXPECT_TRUE(absl::IsFailedPrecondition(session.status())) << Message(session.status());
 }
 
 TEST_F(SessionTest, WhatARankTellsArrivesOnceAndInOrder) {
