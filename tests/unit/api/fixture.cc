@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include <grpc/grpc.h>
+
 #include <thread>
 
 #include "common/rpc/channel.h"
@@ -61,6 +63,13 @@ bool WaitUntil(const std::function<bool()>& condition, std::chrono::seconds limi
   return true;
 }
 
+ApiTest::ApiTest() {
+  // Keeps gRPC from being shut down between tests, which may wait 10 s for its own poller.
+  static const int initialized = (grpc_init(), 1);
+  static_cast<void>(initialized);
+  Serve(10000, 100);
+}
+
 void ApiTest::Serve(double requests_per_second, int streams_per_user) {
   Stop();
   directory_ = std::make_unique<security::Directory>(*security::Directory::Create(Users()));
@@ -88,8 +97,8 @@ void ApiTest::Stop() {
   api_->EndStreams();
   server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
   server_->Wait();
-  api_.reset();
   server_.reset();
+  api_.reset();
 }
 
 v1::Job ApiTest::Job(const std::string& name, v1::JobState state) {

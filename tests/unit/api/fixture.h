@@ -69,7 +69,7 @@ bool WaitUntil(const std::function<bool()>& condition,
 // A real gRPC server with the API on a Unix socket, before a FakeManager.
 class ApiTest : public ::testing::Test {
  protected:
-  ApiTest() { Serve(10000, 100); }
+  ApiTest();
   ~ApiTest() override { Stop(); }
 
   void Serve(double requests_per_second, int streams_per_user);
