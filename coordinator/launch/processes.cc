@@ -103,4 +103,8 @@ Sweep EndProcesses(const AttemptMark& mark, std::chrono::nanoseconds limit) {
   }
 }
 
+bool IsAttemptId(std::string_view text) {
+  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 }  // namespace ltml::launch

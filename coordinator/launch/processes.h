@@ -38,4 +38,7 @@ struct Sweep {
 // SIGKILL to all processes of the attempt, again and again, until none is left or `limit` is over.
 Sweep EndProcesses(const AttemptMark& mark, std::chrono::nanoseconds limit);
 
+// Whether `text` has the form of AttemptMark::id.
+bool IsAttemptId(std::string_view text);
+
 }  // namespace ltml::launch

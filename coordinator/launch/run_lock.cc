@@ -5,8 +5,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <system_error>
 #include <thread>
@@ -51,10 +49,7 @@ absl::Status WaitForLock(const Descriptor& file, const std::filesystem::path& pa
 std::string LastHolder(const std::filesystem::path& path) {
   const std::string line = FirstLine(base::ReadFile(path).value_or(""));
   const std::string id = line.substr(line.rfind(' ') + 1);
-  const bool whole = id.size() == 32 && std::ranges::all_of(id, [](unsigned char character) {
-                       return std::isxdigit(character) != 0;
-                     });
-  return whole ? id : "";
+  return IsAttemptId(id) ? id : "";
 }
 
 absl::Status EndLeftovers(const std::string& attempt_id) {

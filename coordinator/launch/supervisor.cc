@@ -1,21 +1,20 @@
 #include "coordinator/launch/supervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <chrono>
+#include <cstring>
 #include <optional>
-#include <string_view>
+#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -24,11 +23,15 @@
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
-#include "coordinator/launch/descriptor.h"
+#include "coordinator/launch/control_socket.h"
+#include "coordinator/launch/hosts.h"
+#include "coordinator/launch/identity.h"
 #include "coordinator/launch/logged_pipe.h"
-#include "coordinator/launch/mpirun_command.h"
+#include "coordinator/launch/mpirun_process.h"
 #include "coordinator/launch/processes.h"
+#include "coordinator/launch/remote_sweep.h"
 #include "coordinator/launch/run_lock.h"
+#include "coordinator/launch/system.h"
 #include "ltml/v1/run.pb.h"
 
 namespace ltml::launch {
@@ -37,62 +40,53 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using base::Log;
 using base::LogLevel;
+using std::chrono::milliseconds;
 
 // A process that SIGKILL does not end within this time is stuck in the kernel.
 constexpr std::chrono::seconds kSweepLimit(30);
 
-int64_t UnixMilliseconds() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-std::string Reason(int error) { return std::generic_category().message(error); }
-
-// A process that the kernel ends with its parent, whatever ends that.
-pid_t ForkBound() {
-  const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child != 0) return child;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(127);
-  return 0;
-}
+// How far the end of an attempt has come.
+enum class Stage { kRunning, kAsked, kTerminated, kKilled };
 
 class Supervisor {
  public:
-  explicit Supervisor(const SupervisorOptions& options)
-      : options_(options), attempt_id_(std::getenv(kAttemptVariable)), control_(options.control) {}
+  Supervisor(std::filesystem::path attempt_folder, v1::LaunchPlan plan, Descriptor control)
+      : attempt_folder_(std::move(attempt_folder)),
+        plan_(std::move(plan)),
+        scratch_(ScratchFolder(plan_.launch_id())),
+        control_(std::move(control), plan_.outlives_owner()) {}
 
   int Run();
 
  private:
   absl::Status Start();
   absl::Status PrepareSignals();
+  absl::Status MakeScratch();
+  absl::Status BecomeAdoptable();
+  absl::Status TakeLock();
   absl::Status MakeRankPipes();
-  absl::Status StartMpirun();
-  [[noreturn]] void ExecMpirun(std::vector<std::string> arguments, int output, int error_report);
   void Loop();
   int PollTimeout() const;
   void OnSignals();
   void OnControl();
+  void OnDeadline();
   void Reap();
-  void BeginStop(const std::string& reason);
-  bool OwnerIsGone();
-  void Tell(std::string_view line);
+  void BeginStop(const StopRequest& request);
+  void Enter(Stage stage, int signal);
+  int SweepAll();
   void Finish();
 
-  const SupervisorOptions options_;
-  const std::string attempt_id_;
-  Descriptor control_;
+  const std::filesystem::path attempt_folder_;
+  const v1::LaunchPlan plan_;
+  const std::filesystem::path scratch_;
+  ControlSocket control_;
   Descriptor signals_;
-  std::vector<LoggedPipe> outputs_;  // of the ranks, then mpirun's own
+  std::vector<LoggedPipe> outputs_;  // of the ranks here, then mpirun's own
   std::optional<RunLock> lock_;
-  std::filesystem::path scratch_;
-  std::string control_text_;
   pid_t mpirun_ = -1;
   bool mpirun_ended_ = false;
-  std::optional<Clock::time_point> kill_at_;
+  Stage stage_ = Stage::kRunning;
+  std::optional<Clock::time_point> stage_end_;
   v1::ExitRecord record_;
 };
 
@@ -113,101 +107,99 @@ absl::Status Supervisor::PrepareSignals() {
   return absl::OkStatus();
 }
 
-void Supervisor::ExecMpirun(std::vector<std::string> arguments, int output, int error_report) {
-  ::signal(SIGPIPE, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::dup2(output, STDOUT_FILENO);
-  ::dup2(output, STDERR_FILENO);
-  ::setenv("LTML_MPIRUN", fmt::format("{}", ::getpid()).c_str(), 1);
-  arguments.insert(arguments.begin(), "mpirun");
-  std::vector<char*> pointers;
-  for (std::string& argument : arguments) pointers.push_back(argument.data());
-  pointers.push_back(nullptr);
-  // Debian's `mpirun` may be another MPI's.
-  ::execvp("mpirun.openmpi", pointers.data());
-  ::execvp("mpirun", pointers.data());
-  const int error = errno;
-  [[maybe_unused]] const ssize_t written = ::write(error_report, &error, sizeof error);
-  ::_exit(127);
-}
-
 absl::Status Supervisor::MakeRankPipes() {
-  for (int rank = 0; rank < options_.ranks; ++rank) {
-    auto pipe = LoggedPipe::CreateNamed(RankPipe(scratch_, rank),
-                                        options_.attempt_folder / fmt::format("rank-{}.log", rank));
-    if (!pipe.ok()) return pipe.status();
-    outputs_.push_back(*std::move(pipe));
+  int rank = 0;
+  for (const v1::LaunchPlan::Host& host : plan_.hosts()) {
+    for (const int end = rank + host.ranks(); rank < end; ++rank) {
+      if (host.remote()) continue;
+      auto pipe = LoggedPipe::CreateNamed(RankPipe(scratch_, rank),
+                                          attempt_folder_ / fmt::format("rank-{}.log", rank));
+      if (!pipe.ok()) return pipe.status();
+      outputs_.push_back(*std::move(pipe));
+    }
   }
   return absl::OkStatus();
 }
 
-absl::Status Supervisor::StartMpirun() {
-  int output[2];
-  int report[2];
-  if (::pipe2(output, O_CLOEXEC) != 0 || ::pipe2(report, O_CLOEXEC) != 0) {
-    return absl::InternalError(fmt::format("cannot make a pipe: {}", Reason(errno)));
-  }
-  outputs_.emplace_back(Descriptor(output[0]), options_.attempt_folder / "mpirun.log");
-  const Descriptor output_end(output[1]);
-  const Descriptor report_start(report[0]);
-  Descriptor report_end(report[1]);
-  const std::vector<std::string> arguments =
-      MpirunArguments({.ranks = options_.ranks,
-                       .root = ::geteuid() == 0,
-                       .scratch = scratch_,
-                       .rank_wrapper = std::filesystem::read_symlink("/proc/self/exe"),
-                       .worker = options_.worker,
-                       .task_file = options_.attempt_folder / "task.json"});
-  mpirun_ = ForkBound();
-  if (mpirun_ == 0) ExecMpirun(arguments, output_end.number(), report_end.number());
-  if (mpirun_ < 0) return absl::InternalError(fmt::format("cannot fork: {}", Reason(errno)));
-  report_end.Close();
-  int error = 0;
-  if (::read(report_start.number(), &error, sizeof error) == sizeof error) {
-    return absl::NotFoundError(fmt::format(
-        "cannot start mpirun: {}; install Open MPI (Debian package openmpi-bin)", Reason(error)));
-  }
+absl::Status Supervisor::MakeScratch() {
+  if (::mkdir(scratch_.c_str(), 0700) == 0) return absl::OkStatus();
+  return absl::InternalError(
+      fmt::format("cannot create '{}': {}", scratch_.string(), Reason(errno)));
+}
+
+// Before the lock, for which it may have to wait long.
+absl::Status Supervisor::BecomeAdoptable() {
+  LTML_RETURN_IF_ERROR(control_.Listen(scratch_ / "control"));
+  const ProcessIdentity self = IdentityOf(::getpid());
+  v1::SupervisorRecord record;
+  record.set_attempt_epoch(plan_.attempt_epoch());
+  record.set_process_id(self.process);
+  record.set_start_ticks(self.start_ticks);
+  record.set_boot_id(self.boot_id);
+  record.set_launch_id(plan_.launch_id());
+  record.set_control_socket((scratch_ / "control").string());
+  record.set_host(OwnHostName());
+  return base::WriteJsonFile(attempt_folder_ / "supervisor.json", record);
+}
+
+absl::Status Supervisor::TakeLock() {
+  auto lock = RunLock::Take({.run_folder = plan_.run_folder(),
+                             .attempt_id = plan_.launch_id(),
+                             .attempt_epoch = plan_.attempt_epoch(),
+                             .wait = milliseconds(plan_.lock_wait_milliseconds()),
+                             .abandoned = [this] {
+                               OnControl();
+                               OnSignals();
+                               return stage_ != Stage::kRunning;
+                             }});
+  if (!lock.ok()) return lock.status();
+  lock_ = *std::move(lock);
   return absl::OkStatus();
 }
 
 absl::Status Supervisor::Start() {
   LTML_RETURN_IF_ERROR(PrepareSignals());
-  auto lock = RunLock::Take({.run_folder = options_.run_folder,
-                             .attempt_id = attempt_id_,
-                             .attempt_epoch = options_.attempt_epoch,
-                             .wait = options_.lock_wait,
-                             .abandoned = [this] { return OwnerIsGone(); }});
-  if (!lock.ok()) return lock.status();
-  lock_ = *std::move(lock);
-  scratch_ = ScratchFolder(attempt_id_);
-  if (::mkdir(scratch_.c_str(), 0700) != 0) {
-    return absl::InternalError(
-        fmt::format("cannot create '{}': {}", scratch_.string(), Reason(errno)));
+  if (plan_.outlives_owner()) {
+    LTML_RETURN_IF_ERROR(MakeScratch());
+    LTML_RETURN_IF_ERROR(BecomeAdoptable());
   }
+  LTML_RETURN_IF_ERROR(TakeLock());
+  if (!plan_.outlives_owner()) LTML_RETURN_IF_ERROR(MakeScratch());
   LTML_RETURN_IF_ERROR(MakeRankPipes());
-  return StartMpirun();
+  LTML_ASSIGN_OR_RETURN(MpirunProcess mpirun, StartMpirun(plan_, attempt_folder_, scratch_));
+  mpirun_ = mpirun.process;
+  outputs_.emplace_back(std::move(mpirun.output), attempt_folder_ / "mpirun.log");
+  return absl::OkStatus();
 }
 
-bool Supervisor::OwnerIsGone() {
-  pollfd entry{.fd = control_.number(), .events = POLLRDHUP, .revents = 0};
-  return ::poll(&entry, 1, 0) > 0;
+void Supervisor::Enter(Stage stage, int signal) {
+  stage_ = stage;
+  stage_end_ = Clock::now() + milliseconds(plan_.stop_grace_milliseconds());
+  if (mpirun_ > 0 && !mpirun_ended_) ::kill(mpirun_, signal);
 }
 
-void Supervisor::Tell(std::string_view line) {
-  const std::string text = fmt::format("{}\n", line);
-  // The owner may be gone, which the control socket then says.
-  [[maybe_unused]] const ssize_t sent =
-      ::send(control_.number(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+void Supervisor::BeginStop(const StopRequest& request) {
+  if (mpirun_ended_) return;
+  if (stage_ == Stage::kRunning) {
+    Log(LogLevel::kInfo, "attempt_stopping", "reason={} at_once={}", base::LogValue(request.reason),
+        request.at_once);
+    record_.set_stop_reason(request.reason);
+    if (!request.at_once) Enter(Stage::kAsked, SIGUSR1);
+  }
+  if (request.at_once && (stage_ == Stage::kRunning || stage_ == Stage::kAsked)) {
+    Enter(Stage::kTerminated, SIGTERM);
+  }
 }
 
-void Supervisor::BeginStop(const std::string& reason) {
-  if (kill_at_.has_value() || mpirun_ended_) return;
-  Log(LogLevel::kInfo, "attempt_stopping", "reason={}", base::LogValue(reason));
-  record_.set_stop_reason(reason);
-  kill_at_ = Clock::now() + options_.stop_grace;
-  ::kill(mpirun_, SIGTERM);
+void Supervisor::OnDeadline() {
+  if (!stage_end_ || Clock::now() < *stage_end_) return;
+  Log(LogLevel::kWarning, "stop_escalated", "to={}",
+      stage_ == Stage::kAsked ? "SIGTERM" : "SIGKILL");
+  if (stage_ == Stage::kAsked) {
+    Enter(Stage::kTerminated, SIGTERM);
+  } else {
+    stage_ = Stage::kKilled;
+  }
 }
 
 void Supervisor::Reap() {
@@ -226,65 +218,64 @@ void Supervisor::OnSignals() {
   while (::read(signals_.number(), &info, sizeof info) == sizeof info) {
     if (info.ssi_signo != SIGCHLD) {
       BeginStop(
-          fmt::format("the supervisor got {}", ::strsignal(static_cast<int>(info.ssi_signo))));
+          {fmt::format("the supervisor got {}", ::strsignal(static_cast<int>(info.ssi_signo))),
+           true});
     }
   }
   Reap();
 }
 
 void Supervisor::OnControl() {
-  std::array<char, 4096> buffer;
-  const ssize_t count = ::recv(control_.number(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (count <= 0) {
-    control_.Close();
-    BeginStop("the program that started the attempt is gone");
-    return;
-  }
-  control_text_.append(buffer.data(), static_cast<size_t>(count));
-  const size_t end = control_text_.find('\n');
-  if (end == std::string::npos || !control_text_.starts_with("stop")) return;
-  const std::string line = control_text_.substr(0, end);
-  BeginStop(line.substr(line.find(' ') + 1));
+  if (const auto request = control_.Read()) BeginStop(*request);
 }
 
 int Supervisor::PollTimeout() const {
-  if (!kill_at_.has_value()) return -1;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*kill_at_ - Clock::now());
+  if (!stage_end_) return -1;
+  const auto left = std::chrono::ceil<milliseconds>(*stage_end_ - Clock::now());
   return static_cast<int>(std::max<int64_t>(left.count(), 0));
 }
 
 void Supervisor::Loop() {
-  while (!mpirun_ended_) {
+  while (!mpirun_ended_ && stage_ != Stage::kKilled) {
     // Closed ones have number -1, which poll leaves out.
-    std::vector<pollfd> entries = {pollfd{signals_.number(), POLLIN, 0},
-                                   pollfd{control_.number(), POLLIN, 0}};
+    std::vector<pollfd> entries = {pollfd{signals_.number(), POLLIN, 0}};
     for (const LoggedPipe& pipe : outputs_) entries.push_back({pipe.number(), POLLIN, 0});
+    control_.AddTo(entries);
     ::poll(entries.data(), entries.size(), PollTimeout());
-    if (entries[1].revents != 0) OnControl();
+    OnControl();
     for (size_t i = 0; i < outputs_.size(); ++i) {
-      if (entries[i + 2].revents != 0) outputs_[i].Read();
+      if (entries[i + 1].revents != 0) outputs_[i].Read();
     }
     if (entries[0].revents != 0) OnSignals();
-    if (kill_at_.has_value() && Clock::now() >= *kill_at_) return;
+    OnDeadline();
   }
 }
 
-void Supervisor::Finish() {
-  const AttemptMark mark{.id = attempt_id_, .supervisor = ::getpid()};
-  const Sweep sweep = EndProcesses(mark, kSweepLimit);
+// Here first: without mpirun its daemons elsewhere go by themselves.
+int Supervisor::SweepAll() {
+  const AttemptMark mark{.id = plan_.launch_id(), .supervisor = ::getpid()};
+  Sweep sweep = EndProcesses(mark, kSweepLimit);
   if (mpirun_ > 0 && !mpirun_ended_) Reap();
+  if (mpirun_ > 0 && !RemoteAddresses(plan_).empty()) {
+    for (const std::string& failure : SweepHosts(plan_, attempt_folder_, IdentityOf(::getpid()))) {
+      record_.add_unswept_hosts(failure);
+    }
+  }
   while (::waitpid(-1, nullptr, WNOHANG) > 0) {
   }
-  for (LoggedPipe& pipe : outputs_) pipe.Close();
-  std::error_code ignored;
-  std::filesystem::remove_all(scratch_, ignored);
-  record_.set_swept_processes(static_cast<int>(sweep.killed.size()));
-  record_.set_ended_unix_milliseconds(UnixMilliseconds());
   for (const pid_t process : sweep.left) {
     Log(LogLevel::kError, "process_left", "pid={} reason=\"SIGKILL does not end it\"", process);
   }
-  if (const auto written = base::WriteJsonFile(options_.attempt_folder / "exit.json", record_);
+  return static_cast<int>(sweep.killed.size());
+}
+
+void Supervisor::Finish() {
+  record_.set_swept_processes(SweepAll());
+  for (LoggedPipe& pipe : outputs_) pipe.Close();
+  std::error_code ignored;
+  std::filesystem::remove_all(scratch_, ignored);
+  record_.set_ended_unix_milliseconds(UnixMilliseconds());
+  if (const auto written = base::WriteJsonFile(attempt_folder_ / "exit.json", record_);
       !written.ok()) {
     Log(LogLevel::kError, "exit_record_lost", "reason={}",
         base::LogValue(std::string(written.message())));
@@ -294,12 +285,12 @@ void Supervisor::Finish() {
 }
 
 int Supervisor::Run() {
-  record_.set_attempt_epoch(options_.attempt_epoch);
+  record_.set_attempt_epoch(plan_.attempt_epoch());
   record_.set_started_unix_milliseconds(UnixMilliseconds());
   const absl::Status started = Start();
   if (started.ok()) {
-    Log(LogLevel::kInfo, "mpirun_started", "pid={} ranks={}", mpirun_, options_.ranks);
-    Tell("started");
+    Log(LogLevel::kInfo, "mpirun_started", "pid={} ranks={}", mpirun_, RankCount(plan_));
+    control_.Tell("started");
     Loop();
     Finish();
     return 0;
@@ -310,12 +301,21 @@ int Supervisor::Run() {
   record_.set_exit_status(-1);
   record_.set_stop_reason(message);
   Finish();
-  Tell(fmt::format("{} {}", absl::IsFailedPrecondition(started) ? "locked" : "failed", message));
+  control_.Tell(
+      fmt::format("{} {}", absl::IsFailedPrecondition(started) ? "locked" : "failed", message));
   return 1;
 }
 
 }  // namespace
 
-int Supervise(const SupervisorOptions& options) { return Supervisor(options).Run(); }
+int Supervise(const SupervisorOptions& options) {
+  Descriptor control(options.control);
+  v1::LaunchPlan plan;
+  const auto read = base::ReadJsonFile(options.attempt_folder / "launch.json", &plan);
+  if (read.ok()) return Supervisor(options.attempt_folder, plan, std::move(control)).Run();
+  Log(LogLevel::kError, "plan_unreadable", "reason={}",
+      base::LogValue(std::string(read.message())));
+  return 1;
+}
 
 }  // namespace ltml::launch

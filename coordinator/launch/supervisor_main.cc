@@ -1,22 +1,17 @@
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <map>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <system_error>
+#include <vector>
 
-#include "coordinator/launch/logged_pipe.h"
+#include "coordinator/launch/agent.h"
+#include "coordinator/launch/identity.h"
 #include "coordinator/launch/processes.h"
-#include "coordinator/launch/run_lock.h"
+#include "coordinator/launch/rank_wrapper.h"
+#include "coordinator/launch/remote_sweep.h"
 #include "coordinator/launch/supervisor.h"
 
 namespace ltml::launch {
@@ -31,11 +26,14 @@ ltml starts it; by hand there is no use for it but these:
   ltml-supervisor --version    the version
 
 How ltml calls it (docs/launch.md):
-  ltml-supervisor --run DIR --attempt DIR --worker PROGRAM --epoch N --ranks N
-                  --grace-ms N --lock-wait-ms N --control FD
-      one attempt; LTML_ATTEMPT and LTML_TOKEN come in the environment
-  ltml-supervisor --rank PROGRAM ARGUMENT...
-      becomes PROGRAM, which ends with the mpirun that started it
+  ltml-supervisor --attempt DIR --control FD
+      the attempt of DIR/launch.json; LTML_ATTEMPT and LTML_TOKEN come in the environment
+  ltml-supervisor --rank DIR PROGRAM ARGUMENT...
+      PROGRAM as a rank, which ends with the mpirun or orted that started it
+  ltml-supervisor --agent ADDRESS COMMAND...
+      mpirun's way to another host
+  ltml-supervisor --sweep ID --spare PROCESS
+      ends the processes of attempt ID on this machine but for PROCESS
 
 Example:
   ltml-supervisor --version
@@ -46,24 +44,6 @@ int Refuse(const std::string& message) {
   return kUsage;
 }
 
-// The life of a rank hangs on mpirun's, so that nothing goes on when mpirun was killed.
-int BecomeRank(char** arguments) {
-  const char* mpirun = std::getenv("LTML_MPIRUN");
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (mpirun == nullptr || std::atol(mpirun) != ::getppid()) {
-    return Refuse("--rank is for mpirun only, and mpirun is gone");
-  }
-  const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
-  const char* attempt = std::getenv(kAttemptVariable);
-  if (rank != nullptr && attempt != nullptr) {
-    JoinRankPipe(RankPipe(ScratchFolder(attempt), std::atoi(rank)));
-  }
-  ::execv(arguments[0], arguments);
-  fmt::print(stderr, "ltml-supervisor: cannot run '{}': {}\n", arguments[0],
-             std::generic_category().message(errno));
-  return 127;
-}
-
 std::optional<int64_t> ParseNumber(const std::string& text) {
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -71,34 +51,18 @@ std::optional<int64_t> ParseNumber(const std::string& text) {
   return number;
 }
 
-int SuperviseWith(std::map<std::string, std::string> values) {
-  std::map<std::string, int64_t> numbers;
-  for (const char* name : {"--epoch", "--ranks", "--grace-ms", "--lock-wait-ms", "--control"}) {
-    const auto number = ParseNumber(values[name]);
-    if (!number) return Refuse(fmt::format("{} needs a number, got '{}'", name, values[name]));
-    numbers[name] = *number;
+int SuperviseWith(const std::string& attempt, const std::string& descriptor) {
+  const auto control = ParseNumber(descriptor);
+  if (!control || *control < 3 || ::fcntl(static_cast<int>(*control), F_GETFD) < 0) {
+    return Refuse("--control is no open socket");
   }
-  for (const char* name : {"--run", "--attempt", "--worker"}) {
-    if (values[name].empty()) return Refuse(fmt::format("{} needs a path", name));
-  }
-  if (std::getenv(kAttemptVariable) == nullptr) {
-    return Refuse(fmt::format("{} is not in the environment", kAttemptVariable));
-  }
-  const int control = static_cast<int>(numbers["--control"]);
-  if (control < 3 || ::fcntl(control, F_GETFD) < 0) return Refuse("--control is no open socket");
-  ::fcntl(control, F_SETFD, FD_CLOEXEC);
-  return Supervise({.run_folder = values["--run"],
-                    .attempt_folder = values["--attempt"],
-                    .worker = values["--worker"],
-                    .attempt_epoch = numbers["--epoch"],
-                    .ranks = static_cast<int>(numbers["--ranks"]),
-                    .stop_grace = std::chrono::milliseconds(numbers["--grace-ms"]),
-                    .lock_wait = std::chrono::milliseconds(numbers["--lock-wait-ms"]),
-                    .control = control});
+  ::fcntl(static_cast<int>(*control), F_SETFD, FD_CLOEXEC);
+  return Supervise({.attempt_folder = attempt, .control = static_cast<int>(*control)});
 }
 
 int Main(int count, char** arguments) {
-  const std::string_view first = count > 1 ? arguments[1] : "";
+  const std::vector<std::string> words(arguments + 1, arguments + count);
+  const std::string first = words.empty() ? "" : words[0];
   if (first == "--help" || first == "-h") {
     fmt::print("{}", kHelp);
     return 0;
@@ -107,19 +71,16 @@ int Main(int count, char** arguments) {
     fmt::print("ltml-supervisor {}\n", LTML_VERSION);
     return 0;
   }
-  if (first == "--rank" && count > 2) return BecomeRank(arguments + 2);
-  if (count < 2) return Refuse("it is started by ltml");
-  std::map<std::string, std::string> values;
-  for (int index = 1; index < count; index += 2) {
-    if (index + 1 == count) return Refuse(fmt::format("'{}' needs a value", arguments[index]));
-    values[arguments[index]] = arguments[index + 1];
+  if (first == "--rank" && words.size() > 2) return RunRank(arguments + 2);
+  if (first == "--agent" && words.size() > 2) return RunAgent(count - 2, arguments + 2);
+  if (first == "--sweep" && words.size() == 4 && words[2] == "--spare" && IsAttemptId(words[1])) {
+    return SweepThisMachine(words[1], ParseIdentity(words[3])) ? 0 : 1;
   }
-  for (const auto& [name, value] : values) {
-    if (std::string_view(kHelp).find(name + " ") == std::string_view::npos) {
-      return Refuse(fmt::format("unknown argument '{}'", name));
-    }
+  if (first == "--attempt" && words.size() == 4 && words[2] == "--control") {
+    return SuperviseWith(words[1], words[3]);
   }
-  return SuperviseWith(std::move(values));
+  return Refuse(words.empty() ? "it is started by ltml"
+                              : fmt::format("'{}' and what follows is not understood", first));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "ltml/v1/run.pb.h"
 #include "worker/app/run_log.h"
+#include "worker/app/stop_signal.h"
 #include "worker/session/session.h"
 #include "worker/train/collective.h"
 
@@ -33,7 +34,11 @@ class RankMonitor : public train::Monitor {
     session_.Progress(phase, counter, step);
   }
   void Step(const train::StepReport& report) override;
-  train::Command Poll() override { return session_.Poll(); }
+  // The coordinator's command, or that of a supervisor that stops the attempt without one.
+  train::Command Poll() override {
+    const train::Command command = session_.Poll();
+    return StopSignalled() ? train::Command::kStop : command;
+  }
 
   // The first error of writing metrics.jsonl.
   const absl::Status& log_status() const { return log_status_; }

@@ -21,9 +21,9 @@ TEST(MpirunCommandTest, RunsTheWorkerOnTheTaskThroughTheWrapper) {
                                    .scratch = "/dev/shm/s",
                                    .rank_wrapper = "/b/ltml-supervisor",
                                    .worker = "/b/ltml-worker",
-                                   .task_file = "/r/task.json"});
+                                   .attempt_folder = "/r"});
   EXPECT_TRUE(line.starts_with("-n 3 --oversubscribe --bind-to none --stdin none")) << line;
-  EXPECT_TRUE(line.ends_with("/b/ltml-supervisor --rank /b/ltml-worker /r/task.json")) << line;
+  EXPECT_TRUE(line.ends_with("/b/ltml-supervisor --rank /r /b/ltml-worker /r/task.json")) << line;
   EXPECT_THAT(line, HasSubstr("--mca coll_tuned_allreduce_algorithm 4"));
   EXPECT_THAT(line, HasSubstr("--mca orte_tmpdir_base /dev/shm/s"));
 }

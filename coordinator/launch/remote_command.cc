@@ -1,0 +1,57 @@
+#include "coordinator/launch/remote_command.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/base/status_macros.h"
+#include "coordinator/launch/hosts.h"
+#include "coordinator/launch/processes.h"
+
+namespace ltml::launch {
+
+std::string Quote(const std::string& text) {
+  std::string result = "'";
+  for (const char character : text) {
+    if (character == '\'') {
+      result += "'\\''";
+    } else {
+      result += character;
+    }
+  }
+  return result + "'";
+}
+
+absl::StatusOr<std::vector<std::string>> AgentCommand(const v1::LaunchPlan& plan,
+                                                      const std::string& address,
+                                                      const std::string& command) {
+  LTML_RETURN_IF_ERROR(CheckAddress(address));
+  const std::vector<std::string> known = RemoteAddresses(plan);
+  if (std::ranges::find(known, address) == known.end()) {
+    return absl::InvalidArgumentError(
+        fmt::format("host '{}' is none of this attempt's other hosts", address));
+  }
+  std::vector<std::string> result(plan.agent().begin(), plan.agent().end());
+  result.insert(result.end(), {"--", address, fmt::format("exec /bin/sh -c {}", Quote(command))});
+  return result;
+}
+
+std::string DaemonCommand(std::span<const std::string> words, const DaemonOptions& options) {
+  std::string result =
+      fmt::format("umask 077; mkdir -p {0} && cd {0} || exit 1; export {1}={2}",
+                  Quote(options.scratch.string()), kAttemptVariable, Quote(options.launch_id));
+  for (const std::string& entry : options.environment) {
+    const std::string name = entry.substr(0, entry.find('='));
+    if (name != "PATH" && name != "LD_LIBRARY_PATH") continue;
+    result +=
+        fmt::format(" {}={}", name, Quote(entry.substr(std::min(name.size() + 1, entry.size()))));
+  }
+  return fmt::format("{}; exec {}", result, fmt::join(words, " "));
+}
+
+std::string SweepCommand(const v1::LaunchPlan& plan, const ProcessIdentity& spared) {
+  return fmt::format("exec {} --sweep {} --spare {}", Quote(plan.supervisor()),
+                     Quote(plan.launch_id()), Quote(ToText(spared)));
+}
+
+}  // namespace ltml::launch

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "coordinator/launch/identity.h"
+#include "ltml/v1/run.pb.h"
+
+namespace ltml::launch {
+
+// One word of a POSIX shell that stands for `text`.  Pure.
+std::string Quote(const std::string& text);
+
+// The launch agent and its arguments that run `command` on a host: AGENT... -- ADDRESS COMMAND,
+// whatever shell the user has there.  InvalidArgument for an address that is not one of the plan's
+// other hosts.  Pure.
+absl::StatusOr<std::vector<std::string>> AgentCommand(const v1::LaunchPlan& plan,
+                                                      const std::string& address,
+                                                      const std::string& command);
+
+struct DaemonOptions {
+  std::string launch_id;
+  std::filesystem::path scratch;
+  // "NAME=value"; PATH and LD_LIBRARY_PATH are taken.
+  std::vector<std::string> environment{};
+};
+
+// The command that starts Open MPI's daemon on another host, of the words that mpirun made for a
+// shell.  Pure.
+std::string DaemonCommand(std::span<const std::string> words, const DaemonOptions& options);
+
+// The command that ends an attempt's processes on another host, but for `spared`.  Pure.
+std::string SweepCommand(const v1::LaunchPlan& plan, const ProcessIdentity& spared);
+
+}  // namespace ltml::launch
