@@ -1,0 +1,247 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "coordinator/jobs/retry.h"
+#include "coordinator/service/manager.h"
+
+namespace ltml::service {
+namespace {
+
+// What an end that nobody asked for is taken as.
+v1::Failure FailureOf(const jobs::RunOutcome& outcome) {
+  v1::Failure failure = outcome.failure;
+  if (outcome.kind == jobs::RunOutcome::Kind::kStopped) {
+    failure.set_cause(v1::FAILURE_CAUSE_COORDINATOR_LOST);
+    failure.set_message("the attempt stopped though nobody had asked it to");
+  }
+  return failure;
+}
+
+bool IsValidation(const v1::Report& report) {
+  return report.evaluated_on().empty() || report.evaluated_on() == "validation";
+}
+
+}  // namespace
+
+AttemptEvents Manager::EventsOf(const std::string& name, int64_t epoch) {
+  AttemptEvents events;
+  events.connected = [this, name, epoch] {
+    WithAttempt(name, epoch, [this](Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      Op op;
+      op.retry = true;
+      op.decide = [this](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
+        if (now.job.state() != v1::JOB_STATE_STARTING) return std::nullopt;
+        auto step = Move(now, {v1::JOB_TRIGGER_CONNECT, "all ranks are connected"});
+        if (!step.ok()) return step.status();
+        return std::optional(*std::move(step));
+      };
+      Enqueue(entry, std::move(op));
+    });
+  };
+  events.step = [this, name, epoch](const v1::StepMetrics& metrics) {
+    WithAttempt(name, epoch, [&](Entry& entry) { entry.metrics = metrics; });
+    hub_.NewLive(name);
+  };
+  events.progress = [this, name, epoch](int64_t step) {
+    WithAttempt(name, epoch, [&](Entry& entry) { entry.live_step = step; });
+    hub_.NewLive(name);
+  };
+  events.checkpoint = [this, name, epoch](const v1::CheckpointWritten& checkpoint) {
+    WithAttempt(name, epoch, [&](Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      OnCheckpoint(entry, checkpoint);
+    });
+  };
+  events.evaluation = [this, name, epoch](const v1::Report& report) {
+    WithAttempt(name, epoch, [&](Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      OnEvaluation(entry, report);
+    });
+  };
+  events.ended = [this, name, epoch](const jobs::RunOutcome& outcome) {
+    WithAttempt(name, epoch, [&](Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      OnEnded(entry, epoch, outcome);
+    });
+  };
+  return events;
+}
+
+void Manager::WithAttempt(const std::string& name, int64_t epoch,
+                          const std::function<void(Entry&)>& use) {
+  const absl::MutexLock lock(&mutex_);
+  Entry* entry = Find(name);
+  if (entry == nullptr || entry->job.attempt_epoch() != epoch ||
+      !jobs::HoldsSlots(entry->job.state())) {
+    return;
+  }
+  use(*entry);
+}
+
+void Manager::PostStart(const v1::Job& job, const v1::AttemptRecord& record,
+                        const std::string& token) {
+  attempts_.Post([this, job, record, token] {
+    AttemptEvents events = EventsOf(job.name(), record.attempt().epoch());
+    const absl::Status prepared = options_.prepare_run(job);
+    if (prepared.ok()) {
+      running_[{job.name(), record.attempt().epoch()}] =
+          options_.runner->Start(job, record, token, std::move(events));
+      return;
+    }
+    jobs::RunOutcome outcome;
+    outcome.failure.set_cause(v1::FAILURE_CAUSE_STORAGE);
+    outcome.failure.set_rank(-1);
+    outcome.failure.set_message(fmt::format("{} cannot be prepared: {}", job.run_folder(),
+                                            std::string(prepared.message())));
+    events.ended(outcome);
+  });
+}
+
+void Manager::PostAdopt(const v1::Job& job, const v1::AttemptRecord& record) {
+  attempts_.Post([this, job, record] {
+    const int64_t epoch = record.attempt().epoch();
+    running_[{job.name(), epoch}] =
+        options_.runner->Adopt(job, record, EventsOf(job.name(), epoch));
+  });
+}
+
+void Manager::PostStop(const v1::Job& job, const std::string& reason) {
+  attempts_.Post([this, name = job.name(), epoch = job.attempt_epoch(), reason] {
+    const auto found = running_.find({name, epoch});
+    if (found != running_.end()) found->second->Stop(reason);
+  });
+}
+
+void Manager::OnCheckpoint(Entry& entry, const v1::CheckpointWritten& checkpoint) {
+  Op op;
+  op.retry = true;
+  op.decide = [this, checkpoint](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
+    if (checkpoint.step() <= now.job.checkpoint_step()) return std::nullopt;
+    Step step;
+    step.job = now.job;
+    step.job.set_checkpoint_step(checkpoint.step());
+    step.job.set_step(std::max(step.job.step(), checkpoint.step()));
+    auto& event = step.change.events.emplace_back();
+    *event.mutable_time() = ToTimestamp(Now());
+    event.set_attempt_epoch(now.job.attempt_epoch());
+    *event.mutable_checkpoint() = checkpoint;
+    return std::optional(std::move(step));
+  };
+  Enqueue(entry, std::move(op));
+}
+
+void Manager::OnEvaluation(Entry& entry, const v1::Report& report) {
+  if (!IsValidation(report)) return;
+  v1::EvaluationPoint point;
+  point.set_step(report.evaluated_step());
+  *point.mutable_mean_average_precision() = report.mean_average_precision();
+  Op op;
+  op.retry = true;
+  op.decide = [this, point](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
+    for (const auto& known : now.job.evaluations()) {
+      if (known.step() == point.step()) return std::nullopt;
+    }
+    Step step;
+    step.job = now.job;
+    *step.job.add_evaluations() = point;
+    auto& all = *step.job.mutable_evaluations();
+    std::sort(all.begin(), all.end(),
+              [](const auto& a, const auto& b) { return a.step() < b.step(); });
+    auto& event = step.change.events.emplace_back();
+    *event.mutable_time() = ToTimestamp(Now());
+    event.set_attempt_epoch(now.job.attempt_epoch());
+    *event.mutable_evaluation() = point;
+    return std::optional(std::move(step));
+  };
+  Enqueue(entry, std::move(op));
+}
+
+void Manager::OnEnded(Entry& entry, int64_t epoch, const jobs::RunOutcome& outcome) {
+  // Off the caller's thread: destroying an attempt waits for its events.
+  attempts_.Post([this, key = std::pair(entry.job.name(), epoch)] { running_.erase(key); });
+  Op op;
+  op.retry = true;
+  op.decide = [this, outcome](const Entry& now) { return DecideEnd(now, outcome); };
+  Enqueue(entry, std::move(op));
+}
+
+absl::StatusOr<std::optional<Manager::Step>> Manager::DecideEnd(const Entry& entry,
+                                                                const jobs::RunOutcome& outcome) {
+  using Kind = jobs::RunOutcome::Kind;
+  const bool stopping = entry.job.state() == v1::JOB_STATE_STOPPING;
+  NewState state{v1::JOB_TRIGGER_FINISH, "the last step is done"};
+  std::optional<v1::Failure> failure;
+  jobs::RetryDecision decision;
+  if (outcome.kind == Kind::kStopped && stopping) {
+    state = {v1::JOB_TRIGGER_STOPPED, "the ranks have stopped"};
+  } else if (outcome.kind != Kind::kSucceeded) {
+    failure = FailureOf(outcome);
+    decision = jobs::DecideRetry(entry.job, *failure);
+    state = {decision.retry ? v1::JOB_TRIGGER_RETRY : v1::JOB_TRIGGER_FAIL, decision.reason};
+  }
+  auto step = Move(entry, state);
+  if (!step.ok()) return step.status();
+  v1::Job& job = step->job;
+  v1::AttemptRecord record = entry.record;
+  v1::Attempt& attempt = *record.mutable_attempt();
+  *attempt.mutable_end_time() = ToTimestamp(Now());
+  attempt.set_last_step(std::max(outcome.step, attempt.first_step()));
+  job.set_step(outcome.kind == Kind::kSucceeded ? outcome.step : job.checkpoint_step());
+  if (failure) {
+    job.set_user_failures(decision.user_failures);
+    job.set_cluster_failures(decision.cluster_failures);
+    *job.mutable_failure() = *attempt.mutable_failure() = *failure;
+    *step->change.events.front().mutable_state_change()->mutable_failure() = *failure;
+  }
+  if (job.attempts_size() > 0) *job.mutable_attempts(job.attempts_size() - 1) = attempt;
+  step->change.attempts.push_back(record);
+  step->change.ended_attempts.emplace_back(job.name(), attempt.epoch());
+  const auto cooldown = std::chrono::duration_cast<UtcTime::duration>(
+      FromDuration(options_.config.launch().cooldown()));
+  const auto cooled = failure ? jobs::HostsToCool(*failure) : std::vector<std::string>();
+  std::vector<v1::HostRecord> records;
+  for (const auto& host : cooled) {
+    // Others change the pool while this commits: only its mutex's holder knows the record.
+    mutex_.AssertHeld();
+    if (!hosts_.Has(host) || cooldown.count() == 0) continue;
+    records.push_back(hosts_.Record(host));
+    *records.back().mutable_cooldown_end() = ToTimestamp(Now() + cooldown);
+  }
+  step->change.hosts = records;
+  step->applied = [this, records](Entry& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (const auto& host : records) hosts_.Set(host);
+    hosts_.GiveBack(now.job.name(), now.held);
+    now.held.clear();
+    now.metrics.reset();
+    now.live_step = now.job.step();
+    if (now.job.state() == v1::JOB_STATE_PREEMPTED) Requeue(now);
+  };
+  return std::optional(*std::move(step));
+}
+
+void Manager::Preempt(Entry& entry, const std::string& reason) {
+  Op op;
+  op.retry = true;
+  op.decide = [this, reason](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
+    if (now.job.state() != v1::JOB_STATE_STARTING && now.job.state() != v1::JOB_STATE_RUNNING) {
+      return std::nullopt;
+    }
+    auto step = Move(now, {v1::JOB_TRIGGER_PREEMPT, reason});
+    if (!step.ok()) return step.status();
+    step->applied = [this, reason](Entry& moved) { PostStop(moved.job, reason); };
+    return std::optional(*std::move(step));
+  };
+  Enqueue(entry, std::move(op));
+}
+
+void Manager::Requeue(Entry& entry) {
+  Op op;
+  op.retry = true;
+  op.decide = [this](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
+    if (now.job.state() != v1::JOB_STATE_PREEMPTED) return std::nullopt;
+    auto step = Move(now, {v1::JOB_TRIGGER_RESUME, "a preempted job goes back to the queue"});
+    if (!step.ok()) return step.status();
+    return std::optional(*std::move(step));
+  };
+  Enqueue(entry, std::move(op));
+}
+
+}  // namespace ltml::service
