@@ -259,7 +259,7 @@ void Manager::SetHost(v1::HostRecord record, const std::string& preempt_reason, 
   jobs::Change change;
   change.hosts.push_back(record);
   SendCommit(std::move(change), [this, record, preempt_reason, done](const absl::Status& status) {
-    absl::StatusOr<v1::Host> result = status;
+    absl::StatusOr<v1::Host> result = status.ok() ? absl::StatusOr<v1::Host>(v1::Host()) : status;
     if (status.ok()) {
       const absl::MutexLock lock(&mutex_);
       hosts_.Set(record);

@@ -217,7 +217,7 @@ class ServiceTest : public testing::Test {
   // "SUBMIT PLACE ..."
   std::string History(const std::string& job) {
     std::string text;
-    for (const auto& event : *store_.Events(job, 0, 10000)) {
+    for (const auto events = store_.Events(job, 0, 10000); const auto& event : *events) {
       if (event.has_state_change()) text += jobs::TriggerName(event.state_change().trigger()) + " ";
     }
     return text;

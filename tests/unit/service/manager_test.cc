@@ -225,7 +225,8 @@ TEST_F(ManagerTest, SlotsAreNeverOversubscribed) {
   ASSERT_TRUE(Eventually(finish_one));
   std::map<int64_t, v1::JobEvent> events;
   for (const auto& job : jobs) {
-    for (const auto& event : *store_.Events(job, 0, 100)) events[event.sequence()] = event;
+    for (const auto events = store_.Events(job, 0, 100); const auto& event : *events)
+      events[event.sequence()] = event;
   }
   std::map<std::string, int> used;
   std::map<std::string, std::map<std::string, int>> held;
@@ -305,7 +306,8 @@ TEST_F(ManagerTest, WatchersMissAndRepeatNothing) {
   for (auto& watcher : watchers) watcher.join();
   ASSERT_TRUE(Reaches(job, v1::JOB_STATE_SUCCEEDED));
   std::vector<int64_t> expected;
-  for (const auto& event : *store_.Events(job, 0, 10000)) expected.push_back(event.sequence());
+  for (const auto events = store_.Events(job, 0, 10000); const auto& event : *events)
+    expected.push_back(event.sequence());
   for (const auto& recorder : recorders) {
     ASSERT_TRUE(Eventually([&] { return recorder->ended(); }));
     EXPECT_EQ(recorder->sequences(), expected);
