@@ -225,7 +225,7 @@ TEST_F(ManagerTest, SlotsAreNeverOversubscribed) {
   ASSERT_TRUE(Eventually(finish_one));
   std::map<int64_t, v1::JobEvent> events;
   for (const auto& job : jobs) {
-    for (const auto events = store_.Events(job, 0, 100); const auto& event : *events)
+    for (const auto stored = store_.Events(job, 0, 100); const auto& event : *stored)
       events[event.sequence()] = event;
   }
   std::map<std::string, int> used;
