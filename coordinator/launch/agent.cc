@@ -36,6 +36,7 @@ int RunAgent(int count, char** arguments) {
   auto command = AgentCommand(plan, arguments[0],
                               DaemonCommand(words, {.launch_id = plan.launch_id(),
                                                     .scratch = ScratchFolder(plan.launch_id()),
+                                                    .supervisor = plan.supervisor(),
                                                     .environment = OwnEnvironment()}));
   if (!command.ok()) return Fail(std::string(command.status().message()));
   // Ranks get it from mpirun; a launch agent has no use for it.

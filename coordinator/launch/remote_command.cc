@@ -37,9 +37,11 @@ absl::StatusOr<std::vector<std::string>> AgentCommand(const v1::LaunchPlan& plan
 }
 
 std::string DaemonCommand(std::span<const std::string> words, const DaemonOptions& options) {
-  std::string result =
-      fmt::format("umask 077; mkdir -p {0} && cd {0} || exit 1; export {1}={2}",
-                  Quote(options.scratch.string()), kAttemptVariable, Quote(options.launch_id));
+  std::string result = fmt::format(
+      "umask 077; mkdir -p {0} && ln -sf {1} {0}/ltml-supervisor && cd {0} || exit 1; "
+      "export {2}={3}",
+      Quote(options.scratch.string()), Quote(options.supervisor.string()), kAttemptVariable,
+      Quote(options.launch_id));
   for (const std::string& entry : options.environment) {
     const std::string name = entry.substr(0, entry.find('='));
     if (name != "PATH" && name != "LD_LIBRARY_PATH") continue;

@@ -24,6 +24,8 @@ absl::StatusOr<std::vector<std::string>> AgentCommand(const v1::LaunchPlan& plan
 struct DaemonOptions {
   std::string launch_id;
   std::filesystem::path scratch;
+  // Our program there: the daemon looks for mpirun's launch agent, although it does not run it.
+  std::filesystem::path supervisor;
   // "NAME=value"; PATH and LD_LIBRARY_PATH are taken.
   std::vector<std::string> environment{};
 };

@@ -70,10 +70,13 @@ TEST(RemoteCommandTest, AgentReachesNoHostButTheAttempts) {
 TEST(RemoteCommandTest, DaemonGetsMarkAndPathAndNoSecret) {
   const std::vector<std::string> words = {" orted", "-mca", "ess", "\"env\""};
   const std::vector<std::string> environment = {"PATH=/a b:/c", "LTML_TOKEN=secret", "HOME=/root"};
-  const std::string command = DaemonCommand(
-      words, {.launch_id = "id", .scratch = "/dev/shm/s", .environment = environment});
+  const std::string command = DaemonCommand(words, {.launch_id = "id",
+                                                    .scratch = "/dev/shm/s",
+                                                    .supervisor = "/b/s",
+                                                    .environment = environment});
   EXPECT_EQ(command,
-            "umask 077; mkdir -p '/dev/shm/s' && cd '/dev/shm/s' || exit 1; "
+            "umask 077; mkdir -p '/dev/shm/s' && ln -sf '/b/s' '/dev/shm/s'/ltml-supervisor && "
+            "cd '/dev/shm/s' || exit 1; "
             "export LTML_ATTEMPT='id' PATH='/a b:/c'; exec  orted -mca ess \"env\"");
 }
 
