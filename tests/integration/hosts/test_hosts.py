@@ -69,9 +69,11 @@ class Host:
         assert self.parent.stdout.readline() == 'up\n', 'cannot make namespaces'
         children = read(f'/proc/{self.parent.pid}/task/{self.parent.pid}/children')
         self.process = int(children.split()[0])
+
+    def connect(self, bridge):
         run('ip', 'link', 'add', self.outer, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', str(self.process))
         run('ip', 'link', 'set', self.outer, 'master', bridge, 'up')
-        self.inside('ip', 'addr', 'add', f'{address}/24', 'dev', 'eth0')
+        self.inside('ip', 'addr', 'add', f'{self.address}/24', 'dev', 'eth0')
         self.inside('ip', 'link', 'set', 'eth0', 'up')
 
     def inside(self, *command):
@@ -84,6 +86,8 @@ class Host:
         run('ip', 'link', 'set', self.outer, 'up')
 
     def close(self):
+        # At once: with the namespace alone it would go a while later.
+        subprocess.run(['ip', 'link', 'del', self.outer], capture_output=True, timeout=DEADLINE, check=False)
         os.kill(self.process, signal.SIGKILL)
         self.parent.wait(DEADLINE)
         self.parent.stdout.close()
@@ -157,6 +161,7 @@ class NamespacesTest(AttemptCase):
         for number in (2, 3):
             host = Host(self.bridge, f'h{number}', f'{self.network}.{number}')
             self.addCleanup(host.close)
+            host.connect(self.bridge)
             self.hosts.append(host)
             with open(os.path.join(self.folder, host.address), 'w', encoding='utf-8') as file:
                 file.write(str(host.process))
