@@ -51,7 +51,7 @@ std::vector<fs::path> Numbered(const fs::path& parent, std::string_view prefix) 
 
 bool MayDiffer(std::string_view difference) {
   for (const std::string_view table :
-       {"resources.", "limits.", "evaluation.", "checkpoint.", "data.loader_threads:"}) {
+       {"resources.", "limits.", "evaluation.", "checkpoint.", "queue.", "data.loader_threads:"}) {
     if (difference.starts_with(table)) return true;
   }
   return false;
@@ -68,7 +68,8 @@ absl::Status CheckSettings(const fs::path& folder, const v1::JobSpec& recorded,
   if (refused.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(fmt::format(
       "the run in '{}' was started with other settings (its value != this one):\n{}\nA resumed run "
-      "may change resources, limits, evaluation, checkpoint, data.loader_threads and take more "
+      "may change resources, limits, evaluation, checkpoint, queue, data.loader_threads and take "
+      "more "
       "schedule.steps; start a new run for the rest",
       folder.string(), fmt::join(refused, "\n")));
 }

@@ -22,9 +22,16 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 
 // What does not change what is learned, or stands elsewhere: the data by their fingerprint.
-constexpr std::array<std::string_view, 9> kOutsideDigest = {
-    "name",       "data.train", "data.validation", "data.test",           "data.loader_threads",
-    "checkpoint", "resources",  "limits",          "data.max_bad_samples"};
+constexpr std::array<std::string_view, 10> kOutsideDigest = {"name",
+                                                             "data.train",
+                                                             "data.validation",
+                                                             "data.test",
+                                                             "data.loader_threads",
+                                                             "checkpoint",
+                                                             "resources",
+                                                             "limits",
+                                                             "data.max_bad_samples",
+                                                             "queue"};
 
 std::string NumberOf(const Message& message, const FieldDescriptor& field, int index) {
   const Reflection& get = *message.GetReflection();

@@ -112,6 +112,8 @@ void AssignChoice(const Assignment& to) {
 void AssignDuration(const Assignment& to) {
   const std::optional<std::string> text = to.value.value<std::string>();
   if (!to.value.is_string() || !text) return to.Refuse();
+  // Empty where that is the default: no limit.
+  if (text->empty() && RuleOf(to.field).default_value() == "\"\"") return;
   const auto duration = ParseDuration(*text);
   if (!duration || !RangeOf(to.field).Contains(Seconds(*duration))) return to.Refuse();
   to.message->GetReflection()->MutableMessage(to.message, &to.field)->CopyFrom(*duration);

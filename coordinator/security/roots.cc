@@ -1,0 +1,80 @@
+#include "coordinator/security/roots.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <system_error>
+
+namespace ltml::security {
+namespace {
+
+constexpr size_t kLongestName = 253;
+
+// The part of `path` after `root`; empty optional-like "" when it is not below it by its words.
+std::filesystem::path Beneath(const std::filesystem::path& path,
+                              const std::filesystem::path& root) {
+  const std::filesystem::path relative = path.lexically_relative(root);
+  const bool below = !relative.empty() && *relative.begin() != "..";
+  return below ? relative : std::filesystem::path();
+}
+
+// 0, or the reason why the kernel does not reach `relative` without leaving `root`.
+int Resolve(const std::filesystem::path& root, const std::filesystem::path& relative) {
+  const int folder = ::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return errno;
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  const int64_t file = ::syscall(SYS_openat2, folder, relative.c_str(), &how, sizeof how);
+  const int error = file < 0 ? errno : 0;
+  if (file >= 0) ::close(static_cast<int>(file));
+  ::close(folder);
+  return error;
+}
+
+std::string Names(const std::vector<std::filesystem::path>& roots) {
+  std::vector<std::string> names;
+  for (const auto& root : roots) names.push_back(root.string());
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+absl::Status CheckBelow(const std::filesystem::path& path,
+                        const std::vector<std::filesystem::path>& roots) {
+  const std::filesystem::path clean = path.lexically_normal();
+  bool missing = false;
+  for (const std::filesystem::path& root : roots) {
+    if (!path.is_absolute()) break;
+    const std::filesystem::path relative = Beneath(clean, root.lexically_normal());
+    if (relative.empty()) continue;
+    const int error = Resolve(root, relative);
+    if (error == 0) return absl::OkStatus();
+    missing = missing || error == ENOENT || error == ENOTDIR;
+  }
+  if (missing) {
+    return absl::NotFoundError(
+        fmt::format("'{}' does not exist on the server's machine", path.string()));
+  }
+  return absl::PermissionDeniedError(
+      fmt::format("'{}' does not lie below a folder that jobs may use ({}), or a symbolic link "
+                  "leads out of it; "
+                  "move it there, or have paths.data extended",
+                  path.string(), Names(roots)));
+}
+
+bool IsHostName(const std::string& name) {
+  const auto plain = [](unsigned char c) { return c < 128 && std::isalnum(c) != 0; };
+  return !name.empty() && name.size() <= kLongestName && plain(name[0]) &&
+         std::ranges::all_of(name,
+                             [&](unsigned char c) { return plain(c) || c == '-' || c == '.'; });
+}
+
+}  // namespace ltml::security
