@@ -11,6 +11,7 @@ find_package(JPEG REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(GTest REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(SQLiteCpp REQUIRED)
 pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET spng)
 pkg_check_modules(GRPC REQUIRED IMPORTED_TARGET grpc++)
 # Its flags define NOMINMAX, which would not match the precompiled Torch header.

@@ -3,19 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <deque>
 #include <thread>
 #include <tuple>
 
 #include "absl/synchronization/mutex.h"
+#include "coordinator/jobs/job_query.h"
 #include "coordinator/jobs/transition.h"
 
 namespace ltml::jobs {
 namespace {
-
-constexpr int kDefaultPage = 50;
-constexpr int kLargestPage = 1000;
 
 using AttemptKey = std::pair<std::string, int64_t>;
 
@@ -24,41 +21,6 @@ bool Matches(const v1::Job& job, const v1::ListJobsRequest& query) {
   return (states.empty() || std::ranges::find(states, job.state()) != states.end()) &&
          (query.owner().empty() || query.owner() == job.owner()) &&
          (query.job_name().empty() || query.job_name() == job.spec().name());
-}
-
-// What a token belongs to: all of the query but its page.
-std::string QueryKey(v1::ListJobsRequest query) {
-  query.clear_page_size();
-  query.clear_page_token();
-  if (query.order() == v1::ListJobsRequest::ORDER_UNSPECIFIED) {
-    query.set_order(v1::ListJobsRequest::ORDER_NEWEST_FIRST);
-  }
-  return fmt::format("{:016x}", std::hash<std::string>()(query.SerializeAsString()));
-}
-
-// Token: "key.place", the place being that of the last job shown.
-absl::StatusOr<std::optional<int64_t>> PlaceOf(const v1::ListJobsRequest& query) {
-  const std::string& token = query.page_token();
-  if (token.empty()) return std::nullopt;
-  const std::string start = QueryKey(query) + ".";
-  int64_t place = 0;
-  if (token.starts_with(start)) {
-    const char* end = token.data() + token.size();
-    const auto [stop, error] = std::from_chars(token.data() + start.size(), end, place);
-    if (error == std::errc() && stop == end) return place;
-  }
-  return absl::InvalidArgumentError(fmt::format(
-      "page_token: got '{}', which no earlier answer to this filter and order held; start again "
-      "without one",
-      token));
-}
-
-v1::Job Summary(v1::Job job) {
-  job.clear_attempts();
-  job.clear_evaluations();
-  job.clear_metrics();
-  job.clear_wait_reason();
-  return job;
 }
 
 std::chrono::system_clock::time_point TimeOf(const google::protobuf::Timestamp& time) {
@@ -214,8 +176,8 @@ absl::StatusOr<v1::Job> MemoryStore::Job(const std::string& name) {
 absl::StatusOr<JobPage> MemoryStore::List(const v1::ListJobsRequest& query) {
   auto place = PlaceOf(query);
   if (!place.ok()) return place.status();
-  const bool oldest_first = query.order() == v1::ListJobsRequest::ORDER_OLDEST_FIRST;
-  const int size = query.page_size() > 0 ? std::min(query.page_size(), kLargestPage) : kDefaultPage;
+  const bool oldest_first = OldestFirst(query);
+  const int size = PageSize(query);
   const absl::MutexLock lock(&impl_->mutex());
   const Tables& tables = impl_->tables();
   JobPage page;
@@ -225,7 +187,7 @@ absl::StatusOr<JobPage> MemoryStore::List(const v1::ListJobsRequest& query) {
     const bool seen = *place && (oldest_first ? number <= **place : number >= **place);
     if (seen || !Matches(job, query)) return false;
     if (static_cast<int>(page.jobs.size()) == size) {
-      page.next_page_token = fmt::format("{}.{}", QueryKey(query), last);
+      page.next_page_token = TokenAt(query, last);
       return true;
     }
     page.jobs.push_back(Summary(job));
