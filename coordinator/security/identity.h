@@ -21,9 +21,9 @@ struct User {
 
 // How a caller proves who it is, as gRPC saw it.
 struct Proof {
-  std::optional<std::string> certificate_name;  // common name of a certificate that TLS verified
-  std::optional<std::string> bearer_token;      // of "authorization: Bearer ..."
-  bool local = false;                           // on a plaintext listener
+  std::optional<std::string> certificate_name{};  // common name of a certificate that TLS verified
+  std::optional<std::string> bearer_token{};      // of "authorization: Bearer ..."
+  bool local = false;                             // on a plaintext listener
 };
 
 // Knows the users of ltmld.toml.  Immutable, thread-safe.
