@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,8 +17,7 @@
 #include "coordinator/launch/launcher.h"
 #include "coordinator/launch/processes.h"
 #include "coordinator/launch/run_lock.h"
-
-extern char** environ;
+#include "tests/unit/launch/fixture.h"
 
 namespace ltml::launch {
 namespace {
@@ -27,33 +25,17 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-bool Eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + 20s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(10ms);
-  }
-  return true;
-}
+// Adoption may have to wait for a supervisor.
+constexpr auto kPatience = 20s;
 
-class AdoptTest : public ::testing::Test {
+class AdoptTest : public LaunchedTest {
  protected:
-  void SetUp() override { ::setenv("LTML_BIN_DIR", LTML_BINARY_DIR "/bin", 1); }
   void TearDown() override {
-    EXPECT_TRUE(Eventually([&] { return ProcessesOf({.id = id_}).empty(); }));
+    EXPECT_TRUE(Eventually([&] { return ProcessesOf({.id = id_}).empty(); }, kPatience));
     EXPECT_FALSE(std::filesystem::exists(ScratchFolder(id_)));
     (void)EndProcesses({.id = id_}, 5s);
   }
 
-  // The ranks run this shell script; $R is the rank.
-  void Worker(const std::string& script) {
-    const auto file = folder_.path() / "worker.sh";
-    ASSERT_TRUE(
-        base::WriteFileAtomically(file, "#!/bin/sh\nR=$OMPI_COMM_WORLD_RANK\n" + script + "\n")
-            .ok());
-    std::filesystem::permissions(file, std::filesystem::perms::owner_all);
-    ::setenv("LTML_WORKER", file.c_str(), 1);
-  }
   LaunchOptions Options() const {
     return {.run_folder = folder_.path(),
             .attempt_folder = attempt_folder_,
@@ -71,15 +53,6 @@ class AdoptTest : public ::testing::Test {
             .launch_id = id_,
             .stop_grace = 2s};
   }
-  std::string Log(const std::string& name) const {
-    return base::ReadFile(attempt_folder_ / name).value_or("");
-  }
-  bool RanksSay(const std::string& word) const {
-    return Eventually([&] {
-      return Log("rank-0.log").find(word) != std::string::npos &&
-             Log("rank-1.log").find(word) != std::string::npos;
-    });
-  }
   v1::SupervisorRecord Supervisor() const {
     v1::SupervisorRecord record;
     (void)base::ReadJsonFile(attempt_folder_ / "supervisor.json", &record);
@@ -87,20 +60,12 @@ class AdoptTest : public ::testing::Test {
   }
   // Launches in another process, which is killed once the ranks say "ready".
   void LaunchAndKillTheOwner() {
-    std::string program = LTML_BINARY_DIR "/tests/launch_owner";
-    std::string run = folder_.path().string();
-    std::string attempt = attempt_folder_.string();
-    std::string id = id_;
-    char* arguments[] = {program.data(), run.data(), attempt.data(), id.data(), nullptr};
-    pid_t owner = -1;
-    ASSERT_EQ(::posix_spawn(&owner, program.c_str(), nullptr, nullptr, arguments, environ), 0);
-    EXPECT_TRUE(RanksSay("ready"));
+    const pid_t owner = StartOwner(id_);
+    EXPECT_TRUE(RanksSay("ready", kPatience));
     ::kill(owner, SIGKILL);
     ::waitpid(owner, nullptr, 0);
   }
 
-  base::PrivateFolder folder_ = *base::PrivateFolder::Create("adopt-test");
-  std::filesystem::path attempt_folder_ = folder_.path() / "attempts" / "7";
   const std::string id_ = base::RandomToken();
 };
 
@@ -213,8 +178,9 @@ TEST_F(AdoptTest, OneThatWaitsForTheLockCanBeStopped) {
   AdoptOptions options = Adopted();
   options.attempt_folder = second.attempt_folder;
   options.launch_id = second.launch_id;
-  ASSERT_TRUE(Eventually(
-      [&] { return std::filesystem::exists(second.attempt_folder / "supervisor.json"); }));
+  ASSERT_TRUE(
+      Eventually([&] { return std::filesystem::exists(second.attempt_folder / "supervisor.json"); },
+                 kPatience));
   const auto adopted = Adopt(options);
   if (adopted.ok()) (*adopted)->Stop("not wanted", false);
   launcher.join();
@@ -238,9 +204,9 @@ TEST_F(AdoptTest, StopGoesFromSignalToSignal) {
   options.stop_grace = 1s;
   auto attempt = Launch(options);
   ASSERT_TRUE(attempt.ok()) << attempt.status();
-  ASSERT_TRUE(RanksSay("ready"));
+  ASSERT_TRUE(RanksSay("ready", kPatience));
   (*attempt)->Stop("in order", false);
-  EXPECT_TRUE(RanksSay("usr1"));
+  EXPECT_TRUE(RanksSay("usr1", kPatience));
   const auto record = (*attempt)->Wait(20s);
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_THAT(Log("rank-0.log"), HasSubstr("ready\nusr1\nterm\n"));
@@ -252,9 +218,9 @@ TEST_F(AdoptTest, AtOnceHurriesAStopThatWaits) {
   options.stop_grace = 60s;
   auto attempt = Launch(options);
   ASSERT_TRUE(attempt.ok()) << attempt.status();
-  ASSERT_TRUE(RanksSay("ready"));
+  ASSERT_TRUE(RanksSay("ready", kPatience));
   (*attempt)->Stop("slowly", false);
-  EXPECT_TRUE(RanksSay("asked"));
+  EXPECT_TRUE(RanksSay("asked", kPatience));
   (*attempt)->Stop("now", true);
   const auto record = (*attempt)->Wait(20s);
   ASSERT_TRUE(record.ok()) << record.status();

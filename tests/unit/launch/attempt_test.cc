@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,8 +18,7 @@
 #include "coordinator/launch/mpirun_report.h"
 #include "coordinator/launch/processes.h"
 #include "coordinator/launch/run_lock.h"
-
-extern char** environ;
+#include "tests/unit/launch/fixture.h"
 
 namespace ltml::launch {
 namespace {
@@ -28,18 +26,8 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-bool Eventually(const std::function<bool()>& condition, std::chrono::nanoseconds limit = 10s) {
-  const auto deadline = std::chrono::steady_clock::now() + limit;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(10ms);
-  }
-  return true;
-}
-
-class AttemptTest : public ::testing::Test {
+class AttemptTest : public LaunchedTest {
  protected:
-  void SetUp() override { ::setenv("LTML_BIN_DIR", LTML_BINARY_DIR "/bin", 1); }
   void TearDown() override {
     // Whatever a test did: nothing of the last attempt may live or lie about.
     const std::string id = AttemptId();
@@ -49,15 +37,6 @@ class AttemptTest : public ::testing::Test {
     (void)EndProcesses({.id = id}, 5s);
   }
 
-  // The ranks run this script; $R is the rank.
-  void Worker(const std::string& script) {
-    const auto file = folder_.path() / "worker.sh";
-    ASSERT_TRUE(
-        base::WriteFileAtomically(file, "#!/bin/sh\nR=$OMPI_COMM_WORLD_RANK\n" + script + "\n")
-            .ok());
-    std::filesystem::permissions(file, std::filesystem::perms::owner_all);
-    ::setenv("LTML_WORKER", file.c_str(), 1);
-  }
   LaunchOptions Options(int ranks = 2) const {
     return {.run_folder = folder_.path(),
             .attempt_folder = attempt_folder_,
@@ -67,20 +46,11 @@ class AttemptTest : public ::testing::Test {
             .token = "the-token",
             .stop_grace = 1500ms};
   }
-  std::string Log(const std::string& name) const {
-    return base::ReadFile(attempt_folder_ / name).value_or("");
-  }
   std::string AttemptId() const {
     const std::string lock = base::ReadFile(folder_.path() / "lock").value_or("");
     return lock.size() < 33 ? "" : lock.substr(lock.size() - 33, 32);
   }
   std::optional<RankExit> NamedExit(int exit_status);
-  bool RanksSay(const std::string& word) const {
-    return Eventually([&] {
-      return Log("rank-0.log").find(word) != std::string::npos &&
-             Log("rank-1.log").find(word) != std::string::npos;
-    });
-  }
   pid_t Supervisor() const {
     int epoch = 0;
     int process = -1;
@@ -95,19 +65,6 @@ class AttemptTest : public ::testing::Test {
     if (at != std::string::npos) std::sscanf(log.c_str() + at, "mpirun_started pid=%d", &process);
     return process;
   }
-  // Starts launch_owner and gives its process id.
-  pid_t StartOwner() const {
-    std::string program = LTML_BINARY_DIR "/tests/launch_owner";
-    std::string run = folder_.path().string();
-    std::string attempt = attempt_folder_.string();
-    char* arguments[] = {program.data(), run.data(), attempt.data(), nullptr};
-    pid_t process = -1;
-    EXPECT_EQ(::posix_spawn(&process, program.c_str(), nullptr, nullptr, arguments, environ), 0);
-    return process;
-  }
-
-  base::PrivateFolder folder_ = *base::PrivateFolder::Create("attempt-test");
-  std::filesystem::path attempt_folder_ = folder_.path() / "attempts" / "7";
 };
 
 TEST_F(AttemptTest, SuccessLeavesRecordAndLogs) {

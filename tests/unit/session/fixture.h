@@ -94,6 +94,20 @@ class CoordinatorTest : public testing::Test {
     events.finished = [this](int rank, const v1::Finished&) { told_.Add("end " + Text(rank)); };
   }
 
+  // What a rank has of a window, and the totals that all ranks make of windows up to this one.
+  statistics::WindowSums Sums(int rank, int64_t window) const {
+    return RandomSums(1000 * window + rank, options_.attempt.classes);
+  }
+  statistics::DecayedTotals Version(int64_t version) const {
+    statistics::DecayedTotals totals(options_.attempt.classes);
+    for (int64_t w = 0; w <= version; ++w) {
+      statistics::WindowSums global(options_.attempt.classes);
+      for (int rank = 0; rank < options_.attempt.world_size; ++rank) global.Merge(Sums(rank, w));
+      totals.Fold(global, options_.attempt.decay);
+    }
+    return totals;
+  }
+
   static std::string Text(int64_t number) { return std::to_string(number); }
 
   void StartServer() {

@@ -20,18 +20,6 @@ using Clock = std::chrono::steady_clock;
 
 class SessionTest : public CoordinatorTest {
  protected:
-  WindowSums Sums(int rank, int64_t window) const {
-    return RandomSums(1000 * window + rank, options_.attempt.classes);
-  }
-  DecayedTotals Version(int64_t version) const {
-    DecayedTotals totals(options_.attempt.classes);
-    for (int64_t w = 0; w <= version; ++w) {
-      WindowSums global(options_.attempt.classes);
-      for (int rank = 0; rank < options_.attempt.world_size; ++rank) global.Merge(Sums(rank, w));
-      totals.Fold(global, options_.attempt.decay);
-    }
-    return totals;
-  }
   void ExpectAsDefined(const train::Grant& grant) const {
     const streams::AttemptOptions& attempt = options_.attempt;
     EXPECT_EQ(grant.version, grant.window - 2);
