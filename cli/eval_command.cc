@@ -19,7 +19,7 @@
 namespace ltml::cli {
 namespace {
 
-using coordinator::RunOutcome;
+using jobs::RunOutcome;
 namespace fs = std::filesystem;
 
 struct Arguments {

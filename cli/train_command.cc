@@ -24,7 +24,7 @@
 namespace ltml::cli {
 namespace {
 
-using coordinator::RunOutcome;
+using jobs::RunOutcome;
 
 struct Arguments {
   std::string job_file;

@@ -1,7 +1,6 @@
 #include "coordinator/app/local_run.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -10,8 +9,10 @@
 #include <utility>
 
 #include "common/base/files.h"
+#include "common/base/host_name.h"
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
+#include "common/base/proto_time.h"
 #include "common/base/random.h"
 #include "common/base/status_macros.h"
 #include "coordinator/app/event_queue.h"
@@ -39,16 +40,6 @@ constexpr seconds kLongestGrace(5);
 // From the end of the grace until the supervisor has swept and written its record.
 constexpr seconds kSweepMargin(20);
 constexpr size_t kTailBytes = 2000;
-
-nanoseconds ToNanoseconds(const google::protobuf::Duration& duration) {
-  return seconds(duration.seconds()) + nanoseconds(duration.nanos());
-}
-
-std::string HostName() {
-  char name[256] = "";
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
 
 streams::AttemptOptions StreamOptions(const LocalRunOptions& options, int64_t epoch) {
   const v1::JobSpec& job = options.task.job();
@@ -99,9 +90,9 @@ absl::StatusOr<AttemptFolder> NewAttemptFolder(const std::filesystem::path& run_
 
 absl::Status CheckOptions(const LocalRunOptions& options) {
   const v1::Limits& limits = options.task.job().limits();
-  if (ToNanoseconds(limits.start()) > nanoseconds(0) &&
-      ToNanoseconds(limits.lease()) > nanoseconds(0) &&
-      ToNanoseconds(limits.stop()) > nanoseconds(0)) {
+  if (base::ToNanoseconds(limits.start()) > nanoseconds(0) &&
+      base::ToNanoseconds(limits.lease()) > nanoseconds(0) &&
+      base::ToNanoseconds(limits.stop()) > nanoseconds(0)) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError("limits.start, limits.lease and limits.stop must be set");
@@ -112,11 +103,11 @@ class LocalRun {
   explicit LocalRun(const LocalRunOptions& options)
       : options_(options),
         limits_(options.task.job().limits()),
-        grace_(std::min<nanoseconds>(ToNanoseconds(limits_.stop()), kLongestGrace)),
-        verdict_(options.ranks, HostName()) {}
+        grace_(std::min<nanoseconds>(base::ToNanoseconds(limits_.stop()), kLongestGrace)),
+        verdict_(options.ranks, base::HostName()) {}
 
   absl::Status Start();
-  RunOutcome Watch();
+  jobs::RunOutcome Watch();
 
  private:
   absl::Status StartServer(const std::string& token);
@@ -130,7 +121,7 @@ class LocalRun {
   void End(const std::string& reason, nanoseconds limit);
   bool Expired(Clock::time_point now) const { return deadline_ && now >= *deadline_; }
   v1::Failure NotStopped() const;
-  RunOutcome Conclude(const absl::StatusOr<v1::ExitRecord>& record);
+  jobs::RunOutcome Conclude(const absl::StatusOr<v1::ExitRecord>& record);
   std::string Tail(const std::optional<launch::RankExit>& exit) const;
 
   const LocalRunOptions& options_;
@@ -200,7 +191,7 @@ absl::Status LocalRun::StartServer(const std::string& token) {
   options.attempt = StreamOptions(options_, folder_.epoch);
   options.training = options_.task.kind() == v1::WorkerTask::KIND_TRAIN;
   options.token = token;
-  options.lease = ToNanoseconds(limits_.lease());
+  options.lease = base::ToNanoseconds(limits_.lease());
   options.events = Events();
   LTML_ASSIGN_OR_RETURN(server_, WorkerServer::Start(options));
   v1::WorkerTask task = options_.task;
@@ -224,7 +215,7 @@ absl::Status LocalRun::Start() {
        .threads_per_rank = std::max(options_.task.job().resources().threads_per_rank(), 1),
        .token = token,
        .stop_grace = grace_,
-       .lock_wait = ToNanoseconds(limits_.stop()),
+       .lock_wait = base::ToNanoseconds(limits_.stop()),
        .abandoned = [this] { return Interrupts() > 0; }});
   if (attempt.ok()) {
     attempt_ = *std::move(attempt);
@@ -249,12 +240,12 @@ v1::Failure LocalRun::NotStopped() const {
   v1::Failure failure;
   failure.set_cause(v1::FAILURE_CAUSE_NO_PROGRESS);
   failure.set_rank(-1);
-  failure.set_host(HostName());
+  failure.set_host(base::HostName());
   failure.set_step(verdict_.step());
   failure.set_message(
       fmt::format("the ranks did not stop within {:.0f} s of being asked to and were ended; go on "
                   "with --resume from the last checkpoint, or raise limits.stop",
-                  std::chrono::duration<double>(ToNanoseconds(limits_.stop())).count()));
+                  std::chrono::duration<double>(base::ToNanoseconds(limits_.stop())).count()));
   return failure;
 }
 
@@ -268,7 +259,7 @@ void LocalRun::OnInterrupt(Clock::time_point now) {
                         ranks[0].connected && !ranks[0].finished;
   if (first && interrupts == 1 && can_stop) {
     server_->SendCommand(v1::Command::KIND_STOP);
-    deadline_ = now + ToNanoseconds(limits_.stop());
+    deadline_ = now + base::ToNanoseconds(limits_.stop());
     return;
   }
   if (verdict_.all_finished()) return;
@@ -301,7 +292,7 @@ void LocalRun::OnTick() {
   if (const auto failure = verdict_.Settled(now)) {
     End(failure->message(), grace_ + kSweepMargin);
   } else if (verdict_.all_finished() && !Expired(now)) {
-    if (!deadline_) deadline_ = now + ToNanoseconds(limits_.stop());
+    if (!deadline_) deadline_ = now + base::ToNanoseconds(limits_.stop());
   } else if (Expired(now)) {
     if (!verdict_.all_finished()) verdict_.OnFailure(NotStopped(), now);
     End("the ranks did not end in time", grace_ + kSweepMargin);
@@ -319,7 +310,7 @@ std::string LocalRun::Tail(const std::optional<launch::RankExit>& exit) const {
   return tail;
 }
 
-RunOutcome LocalRun::Conclude(const absl::StatusOr<v1::ExitRecord>& record) {
+jobs::RunOutcome LocalRun::Conclude(const absl::StatusOr<v1::ExitRecord>& record) {
   Ending ending;
   ending.ranks = server_->Ranks();
   ending.now = Clock::now();
@@ -332,17 +323,17 @@ RunOutcome LocalRun::Conclude(const absl::StatusOr<v1::ExitRecord>& record) {
   }
   ending.rank_exit = launch::FindRankExit(base::ReadFile(folder_.path / "mpirun.log").value_or(""));
   ending.log_tail = Tail(ending.rank_exit);
-  RunOutcome outcome = verdict_.Conclude(ending);
+  jobs::RunOutcome outcome = verdict_.Conclude(ending);
   if (outcome.failure.cause() != v1::FAILURE_CAUSE_UNSPECIFIED && outcome.failure.host().empty()) {
     const int rank = outcome.failure.rank();
     const bool known = rank >= 0 && rank < std::ssize(ending.ranks);
     outcome.failure.set_host(known && !ending.ranks[rank].host.empty() ? ending.ranks[rank].host
-                                                                       : HostName());
+                                                                       : base::HostName());
   }
   return outcome;
 }
 
-RunOutcome LocalRun::Watch() {
+jobs::RunOutcome LocalRun::Watch() {
   last_tick_ = Clock::now();
   absl::StatusOr<v1::ExitRecord> record = attempt_->Wait(nanoseconds(0));
   while (absl::IsDeadlineExceeded(record.status())) {
@@ -353,7 +344,7 @@ RunOutcome LocalRun::Watch() {
   }
   const Clock::time_point last_words = Clock::now() + kLastWords;
   while (!verdict_.decided() && Clock::now() < last_words) events_.Run(kTick);
-  RunOutcome outcome = Conclude(record);
+  jobs::RunOutcome outcome = Conclude(record);
   server_.reset();
   events_.Run(milliseconds(0));
   attempt_.reset();
@@ -362,7 +353,7 @@ RunOutcome LocalRun::Watch() {
 
 }  // namespace
 
-absl::StatusOr<RunOutcome> RunLocally(const LocalRunOptions& options) {
+absl::StatusOr<jobs::RunOutcome> RunLocally(const LocalRunOptions& options) {
   LTML_RETURN_IF_ERROR(CheckOptions(options));
   LocalRun run(options);
   LTML_RETURN_IF_ERROR(run.Start());

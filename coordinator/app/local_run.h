@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "coordinator/jobs/run_outcome.h"
 #include "ltml/v1/report.pb.h"
 #include "ltml/v1/run.pb.h"
 #include "ltml/v1/worker_service.pb.h"
@@ -33,16 +34,9 @@ struct LocalRunOptions {
   const std::atomic<int>* interrupt = nullptr;
 };
 
-struct RunOutcome {
-  enum class Kind { kSucceeded, kStopped, kFailed };
-  Kind kind = Kind::kFailed;
-  v1::Failure failure;  // kFailed: cause, rank, host, step, message; kStopped at once: a message
-  int64_t step = 0;     // completed
-};
-
 // One attempt on this machine: a coordinator on a private Unix socket inside this process, ranks
 // through supervisor and mpirun.  An error status means that it could not start at all
 // (FailedPrecondition: the run folder is in use; Cancelled: interrupted before the ranks started).
-absl::StatusOr<RunOutcome> RunLocally(const LocalRunOptions& options);
+absl::StatusOr<jobs::RunOutcome> RunLocally(const LocalRunOptions& options);
 
 }  // namespace ltml::coordinator

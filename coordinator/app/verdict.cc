@@ -65,21 +65,21 @@ std::optional<v1::Failure> Verdict::Settled(streams::Time now) const {
   return first_effect_ && now - effect_since_ >= kSettle ? first_effect_ : std::nullopt;
 }
 
-RunOutcome Verdict::Conclude(const Ending& ending) const {
-  RunOutcome outcome;
+jobs::RunOutcome Verdict::Conclude(const Ending& ending) const {
+  jobs::RunOutcome outcome;
   outcome.step = step_;
   if (all_finished()) {
-    outcome.kind = stopped_ ? RunOutcome::Kind::kStopped : RunOutcome::Kind::kSucceeded;
+    outcome.kind = stopped_ ? jobs::RunOutcome::Kind::kStopped : jobs::RunOutcome::Kind::kSucceeded;
     return outcome;
   }
   if (ending.interrupted && !first_cause_) {
-    outcome.kind = RunOutcome::Kind::kStopped;
+    outcome.kind = jobs::RunOutcome::Kind::kStopped;
     outcome.failure.set_rank(-1);
     outcome.failure.set_step(step_);
     outcome.failure.set_message("ended at once, without a checkpoint of the last steps");
     return outcome;
   }
-  outcome.kind = RunOutcome::Kind::kFailed;
+  outcome.kind = jobs::RunOutcome::Kind::kFailed;
   outcome.failure = FailureOf(ending);
   return outcome;
 }

@@ -41,7 +41,7 @@ class Verdict {
   // The failure to end the attempt for; a secondary one waits a second for a better cause.
   std::optional<v1::Failure> Settled(streams::Time now) const;
 
-  RunOutcome Conclude(const Ending& ending) const;
+  jobs::RunOutcome Conclude(const Ending& ending) const;
 
  private:
   v1::Failure FailureOf(const Ending& ending) const;

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "absl/synchronization/mutex.h"
+#include "common/base/proto_time.h"
 #include "coordinator/jobs/job_query.h"
 #include "coordinator/jobs/transition.h"
 
@@ -21,12 +22,6 @@ bool Matches(const v1::Job& job, const v1::ListJobsRequest& query) {
   return (states.empty() || std::ranges::find(states, job.state()) != states.end()) &&
          (query.owner().empty() || query.owner() == job.owner()) &&
          (query.job_name().empty() || query.job_name() == job.spec().name());
-}
-
-std::chrono::system_clock::time_point TimeOf(const google::protobuf::Timestamp& time) {
-  return std::chrono::system_clock::time_point(
-      std::chrono::duration_cast<std::chrono::system_clock::duration>(
-          std::chrono::seconds(time.seconds()) + std::chrono::nanoseconds(time.nanos())));
 }
 
 bool IsOldWindow(const v1::JournalEntry& entry, int64_t newest) {
@@ -225,7 +220,8 @@ absl::StatusOr<std::optional<v1::SubmitRecord>> MemoryStore::FindSubmit(
   const absl::MutexLock lock(&impl_->mutex());
   const auto& submits = impl_->tables().submits;
   const auto found = submits.find({owner, request_id});
-  if (found == submits.end() || TimeOf(found->second.time()) < since) return std::nullopt;
+  if (found == submits.end() || base::FromTimestamp(found->second.time()) < since)
+    return std::nullopt;
   return found->second;
 }
 

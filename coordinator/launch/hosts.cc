@@ -6,20 +6,17 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
+
+#include "absl/strings/ascii.h"
+#include "common/base/host_name.h"
 
 namespace ltml::launch {
 namespace {
 
 constexpr size_t kLongestName = 253;
-
-bool IsAlphanumeric(char character) {
-  return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
-         (character >= '0' && character <= '9');
-}
 
 std::string TextOf(const sockaddr* address) {
   if (address == nullptr || address->sa_family != AF_INET) return "";
@@ -57,9 +54,9 @@ std::vector<std::string> AddressesOf(const std::string& name) {
 
 absl::Status CheckAddress(std::string_view address) {
   const bool good = !address.empty() && address.size() <= kLongestName &&
-                    IsAlphanumeric(address.front()) && IsAlphanumeric(address.back()) &&
+                    absl::ascii_isalnum(address.front()) && absl::ascii_isalnum(address.back()) &&
                     std::ranges::all_of(address, [](char character) {
-                      return IsAlphanumeric(character) || character == '.' || character == '-';
+                      return absl::ascii_isalnum(character) || character == '.' || character == '-';
                     });
   if (good) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -67,14 +64,8 @@ absl::Status CheckAddress(std::string_view address) {
                   address.substr(0, kLongestName)));
 }
 
-std::string OwnHostName() {
-  char name[256] = "";
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
-
 bool IsThisMachine(const std::string& address) {
-  if (address == "localhost" || address == OwnHostName()) return true;
+  if (address == "localhost" || address == base::HostName()) return true;
   const std::vector<std::string> own = OwnAddresses();
   return std::ranges::any_of(AddressesOf(address), [&](const std::string& candidate) {
     return std::ranges::find(own, candidate) != own.end();

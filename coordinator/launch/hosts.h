@@ -28,6 +28,4 @@ int RankCount(const v1::LaunchPlan& plan);
 // mpirun does not find itself under any other.  Pure.
 std::string HostFile(const v1::LaunchPlan& plan, const std::string& own_name);
 
-std::string OwnHostName();
-
 }  // namespace ltml::launch

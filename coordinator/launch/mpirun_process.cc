@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/base/files.h"
+#include "common/base/host_name.h"
 #include "common/base/status_macros.h"
 #include "coordinator/launch/hosts.h"
 #include "coordinator/launch/mpirun_command.h"
@@ -84,7 +85,7 @@ absl::Status PrepareHosts(const v1::LaunchPlan& plan, const std::filesystem::pat
     return absl::InternalError(
         fmt::format("cannot make a link in '{}': {}", scratch.string(), error.message()));
   }
-  return base::WriteFileAtomically(scratch / "hosts", HostFile(plan, OwnHostName()));
+  return base::WriteFileAtomically(scratch / "hosts", HostFile(plan, base::HostName()));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/base/host_name.h"
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
@@ -138,7 +139,7 @@ absl::Status Supervisor::BecomeAdoptable() {
   record.set_boot_id(self.boot_id);
   record.set_launch_id(plan_.launch_id());
   record.set_control_socket((scratch_ / "control").string());
-  record.set_host(OwnHostName());
+  record.set_host(base::HostName());
   return base::WriteJsonFile(attempt_folder_ / "supervisor.json", record);
 }
 

@@ -13,7 +13,7 @@
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/status.h"
-#include "coordinator/rpc/request_checks.h"
+#include "coordinator/jobs/names.h"
 
 namespace ltml::coordinator {
 namespace {
@@ -37,7 +37,7 @@ std::vector<std::string> MetadataOf(const grpc::CallbackServerContext& context, 
 
 std::string RequestIdOf(const grpc::CallbackServerContext& context) {
   const std::vector<std::string> values = MetadataOf(context, kRequestId);
-  return values.size() == 1 && IsToken(values[0]) ? values[0] : MintRequestId();
+  return values.size() == 1 && jobs::IsToken(values[0]) ? values[0] : MintRequestId();
 }
 
 std::optional<std::string> CertificateName(const grpc::CallbackServerContext& context) {

@@ -4,11 +4,11 @@
 
 #include <chrono>
 #include <map>
-#include <string_view>
 #include <utility>
 
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
+#include "common/base/token_digest.h"
 #include "common/statistics/convert.h"
 #include "coordinator/rpc/attempt_record.h"
 #include "coordinator/rpc/messages.h"
@@ -17,15 +17,6 @@ namespace ltml::coordinator {
 namespace {
 
 streams::Time Now() { return std::chrono::steady_clock::now(); }
-
-// Takes as long for a wrong digest as for the right one; both are of one length.
-bool SameBytes(std::string_view got, std::string_view expected) {
-  unsigned difference = got.size() == expected.size() ? 0 : 1;
-  for (size_t i = 0; i < expected.size() && i < got.size(); ++i) {
-    difference |= static_cast<unsigned char>(got[i] ^ expected[i]);
-  }
-  return difference == 0;
-}
 
 grpc::Status Ends() { return {grpc::StatusCode::UNAVAILABLE, "the attempt is over"}; }
 
@@ -45,11 +36,11 @@ LiveAttempt::LiveAttempt(AttemptSessionsOptions options)
 
 absl::StatusOr<std::shared_ptr<LiveAttempt>> LiveAttempt::Create(AttemptSessionsOptions options) {
   if (options.attempt.world_size < 1 || options.attempt.window < 1 ||
-      options.token_sha256.size() != kTokenDigestBytes) {
+      options.token_sha256.size() != base::kTokenDigestBytes) {
     return absl::InvalidArgumentError(
         fmt::format("job {}: an attempt has at least one rank, windows of at least one step, and a "
                     "token's digest of {} bytes",
-                    options.job_id, kTokenDigestBytes));
+                    options.job_id, base::kTokenDigestBytes));
   }
   std::shared_ptr<LiveAttempt> attempt(new LiveAttempt(std::move(options)));
   {
@@ -123,7 +114,7 @@ void LiveAttempt::Handle(const Stream& stream, const v1::WorkerMessage& message)
 absl::Status LiveAttempt::CheckHello(const v1::WorkerMessage& message) const {
   if (!message.has_hello()) return absl::InvalidArgumentError("the first message is not a hello");
   const v1::Hello& hello = message.hello();
-  if (!SameBytes(TokenDigest(hello.token()), options_.token_sha256)) {
+  if (!base::SameDigest(base::TokenDigest(hello.token()), options_.token_sha256)) {
     return absl::PermissionDeniedError(
         fmt::format("rank {} on {} has a wrong token", hello.rank(), hello.host()));
   }

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "common/base/log.h"
 #include "common/rpc/details.h"
+#include "coordinator/jobs/names.h"
 #include "coordinator/security/roots.h"
 
 namespace ltml::coordinator {
@@ -14,16 +14,11 @@ namespace {
 
 using Violations = std::vector<rpc::Violation>;
 
-constexpr size_t kLongestToken = 128;
 constexpr size_t kLongestText = 1024;
 constexpr size_t kLongestPageToken = 4096;
 constexpr size_t kLongestPosition = 4 << 20;
 constexpr int kMostRanks = 65536;
 constexpr size_t kShown = 80;
-
-bool IsLetterOrDigit(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 
 // For messages: quoted, escaped, and not longer than a line.
 std::string Shown(std::string_view text) {
@@ -41,7 +36,7 @@ absl::Status ToStatus(const Violations& violations) {
 }
 
 Violations NameViolations(const std::string& name) {
-  if (IsJobName(name)) return {};
+  if (jobs::IsJobName(name)) return {};
   return {{"name", fmt::format("got {}, expected jobs/ID with an ID as List tells it",
                                name.empty() ? "nothing" : Shown(name))}};
 }
@@ -70,19 +65,6 @@ void CheckHost(const std::string& host, Violations& into) {
 
 }  // namespace
 
-bool IsToken(std::string_view text) {
-  return !text.empty() && text.size() <= kLongestToken &&
-         std::all_of(text.begin(), text.end(),
-                     [](char c) { return IsLetterOrDigit(c) || c == '.' || c == '_' || c == '-'; });
-}
-
-bool IsJobName(std::string_view name) {
-  constexpr std::string_view kCollection = "jobs/";
-  if (!name.starts_with(kCollection)) return false;
-  const std::string_view id = name.substr(kCollection.size());
-  return IsToken(id) && IsLetterOrDigit(id.front());
-}
-
 absl::Status BadField(std::string_view field, std::string_view description) {
   return ToStatus({{std::string(field), std::string(description)}});
 }
@@ -90,10 +72,10 @@ absl::Status BadField(std::string_view field, std::string_view description) {
 absl::Status Check(const v1::SubmitRequest& request) {
   Violations found;
   CheckSpec(request.has_spec(), request.spec(), found);
-  if (!request.request_id().empty() && !IsToken(request.request_id())) {
+  if (!request.request_id().empty() && !jobs::IsToken(request.request_id())) {
     found.push_back({"request_id", fmt::format("got {}, expected at most {} letters, digits, '-', "
                                                "'_', '.'",
-                                               Shown(request.request_id()), kLongestToken)});
+                                               Shown(request.request_id()), jobs::kLongestToken)});
   }
   return ToStatus(found);
 }

@@ -32,9 +32,4 @@ absl::Status Check(const v1::UndrainRequest& request);
 // The same error for a single field.
 absl::Status BadField(std::string_view field, std::string_view description);
 
-// 1 to 128 letters, digits, '.', '_', '-'.
-bool IsToken(std::string_view text);
-// "jobs/" and such a token that begins with a letter or digit.
-bool IsJobName(std::string_view name);
-
 }  // namespace ltml::coordinator

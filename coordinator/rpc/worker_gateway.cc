@@ -62,10 +62,6 @@ void Gateway::EndAll() {
 
 }  // namespace
 
-std::string TokenDigest(const std::string& token) {
-  return absl::HexStringToBytes(base::Sha256().Update(token).HexDigest());
-}
-
 std::unique_ptr<WorkerGateway> WorkerGateway::Create() { return std::make_unique<Gateway>(); }
 
 }  // namespace ltml::coordinator

@@ -28,15 +28,11 @@ struct WorkerEvents {
   std::function<void(int rank, const v1::Finished&)> finished;
 };
 
-// sha256 of an attempt's token: kTokenDigestBytes bytes.
-inline constexpr size_t kTokenDigestBytes = 32;
-std::string TokenDigest(const std::string& token);
-
 struct AttemptSessionsOptions {
   std::string job_id;
   streams::AttemptOptions attempt;
   bool training = true;      // false: an evaluation; no grants
-  std::string token_sha256;  // TokenDigest of the token that a hello must carry
+  std::string token_sha256;  // base::TokenDigest of the token that a hello must carry
   // limits.lease: keep-alives come five times in a lease, and at least every 5 s.
   std::chrono::nanoseconds lease = std::chrono::seconds(5);
   WorkerEvents events;

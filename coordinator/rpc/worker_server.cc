@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "common/base/token_digest.h"
 #include "common/rpc/channel.h"
 
 namespace ltml::coordinator {
@@ -39,7 +40,7 @@ absl::Status Server::Start(const WorkerServerOptions& options) {
   sessions.job_id = options.job_id;
   sessions.attempt = options.attempt;
   sessions.training = options.training;
-  sessions.token_sha256 = TokenDigest(options.token);
+  sessions.token_sha256 = base::TokenDigest(options.token);
   sessions.lease = options.lease;
   sessions.events = options.events;
   LTML_ASSIGN_OR_RETURN(sessions_, gateway_->Add(std::move(sessions)));

@@ -7,13 +7,12 @@
 #include <string>
 #include <utility>
 
-#include "common/base/sha256.h"
+#include "absl/strings/escaping.h"
+#include "common/base/token_digest.h"
 #include "common/rpc/details.h"
 
 namespace ltml::security {
 namespace {
-
-constexpr size_t kDigestBytes = 32;
 
 std::string RoleName(Role role) {
   switch (role) {
@@ -41,7 +40,8 @@ Role Needed(Right right) {
 }
 
 bool IsDigest(const std::string& text) {
-  return text.size() == 2 * kDigestBytes && text.find_first_not_of("0123456789abcdef") == text.npos;
+  return text.size() == 2 * base::kTokenDigestBytes &&
+         text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
 absl::Status CheckUser(const v1::ServerUser& user) {
@@ -77,11 +77,11 @@ absl::StatusOr<Directory> Directory::Create(const v1::ServerConfig& config) {
 
 absl::StatusOr<User> Directory::Identify(const Proof& proof) const {
   if (proof.bearer_token) {
-    const std::string digest = base::Sha256().Update(*proof.bearer_token).HexDigest();
+    const std::string digest = absl::BytesToHexString(base::TokenDigest(*proof.bearer_token));
     const v1::ServerUser* found = nullptr;
     // All are compared, so that the time tells nothing.
     for (const v1::ServerUser& user : users_) {
-      if (SameDigest(digest, user.token_sha256())) found = &user;
+      if (base::SameDigest(digest, user.token_sha256())) found = &user;
     }
     if (found != nullptr) return User{found->name(), found->role()};
     return Unauthenticated("the bearer token belongs to no user; ask an administrator for one");
@@ -110,23 +110,6 @@ absl::Status CheckRight(const User& user, Right right) {
       absl::PermissionDeniedError(fmt::format("user '{}' has the role {}; this needs the role {}",
                                               user.name, RoleName(user.role), RoleName(needed))),
       "ROLE");
-}
-
-std::string TokenDigest(std::string_view token) {
-  const std::string digits = base::Sha256().Update(token).HexDigest();
-  std::string bytes;
-  for (size_t i = 0; i < digits.size(); i += 2) {
-    bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
-  }
-  return bytes;
-}
-
-bool SameDigest(std::string_view a, std::string_view b) {
-  unsigned char difference = a.size() == b.size() ? 0 : 1;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
-  }
-  return difference == 0;
 }
 
 }  // namespace ltml::security

@@ -1,9 +1,7 @@
 #pragma once
 
-#include <chrono>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -48,10 +46,5 @@ enum class Right { kView, kSubmit, kManage };
 
 // PermissionDenied names user, role, and the role that would be needed.
 absl::Status CheckRight(const User& user, Right right);
-
-// sha256 as 32 bytes.
-std::string TokenDigest(std::string_view token);
-// Compares two digests in time that does not depend on them.
-bool SameDigest(std::string_view a, std::string_view b);
 
 }  // namespace ltml::security

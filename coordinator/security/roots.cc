@@ -8,16 +8,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <system_error>
+
+#include "absl/strings/ascii.h"
 
 namespace ltml::security {
 namespace {
 
 constexpr size_t kLongestName = 253;
 
-// The part of `path` after `root`; empty optional-like "" when it is not below it by its words.
+// The part of `path` after `root`; empty when it is not below it by its words.
 std::filesystem::path Beneath(const std::filesystem::path& path,
                               const std::filesystem::path& root) {
   const std::filesystem::path relative = path.lexically_relative(root);
@@ -71,10 +72,9 @@ absl::Status CheckBelow(const std::filesystem::path& path,
 }
 
 bool IsHostName(const std::string& name) {
-  const auto plain = [](unsigned char c) { return c < 128 && std::isalnum(c) != 0; };
-  return !name.empty() && name.size() <= kLongestName && plain(name[0]) &&
-         std::ranges::all_of(name,
-                             [&](unsigned char c) { return plain(c) || c == '-' || c == '.'; });
+  return !name.empty() && name.size() <= kLongestName && absl::ascii_isalnum(name[0]) &&
+         std::ranges::all_of(
+             name, [](unsigned char c) { return absl::ascii_isalnum(c) || c == '-' || c == '.'; });
 }
 
 }  // namespace ltml::security

@@ -142,9 +142,7 @@ v1::Job Manager::View(const Entry& entry) {
     if (entry.metrics) *job.mutable_metrics() = *entry.metrics;
   }
   if (jobs::Waits(job.state())) {
-    const auto place = waiting_.find({.priority = job.spec().queue().priority(),
-                                      .recovering = job.state() == v1::JOB_STATE_RECOVERING,
-                                      .order = entry.order});
+    const auto place = waiting_.find(KeyOf(entry));
     const int64_t ahead = place == waiting_.end() ? 0 : std::distance(waiting_.begin(), place);
     job.set_wait_reason(
         jobs::WaitReason(jobs::DemandOf(job.spec().resources()), hosts_.Slots(Now()), ahead));

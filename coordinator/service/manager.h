@@ -97,6 +97,8 @@ class Manager : public JobManager {
 
   // manager_ops.cc
   void Enqueue(Entry& entry, Op op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // An op of the manager's own: tried until the store takes it.
+  void EnqueueOwn(Entry& entry, Decide decide) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunOps(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CommitStep(Entry& entry, Step step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnCommitted(const std::string& name, const Step& step, const absl::Status& status);
@@ -104,6 +106,8 @@ class Manager : public JobManager {
   void Replace(Entry& entry, const v1::Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The job after a trigger, with its event.  FailedPrecondition as of Transition.
   absl::StatusOr<Step> Move(const Entry& entry, const NewState& state) const;
+  // A new event of the entry's job, at this moment.
+  v1::JobEvent& AddEvent(Step& step, const Entry& entry) const;
 
   // manager_requests.cc
   struct Control {
@@ -123,6 +127,7 @@ class Manager : public JobManager {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // manager_schedule.cc
+  static jobs::QueueKey KeyOf(const Entry& entry);
   void AddWaiting(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RemoveWaiting(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SchedulePass() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

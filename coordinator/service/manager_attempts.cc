@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/status_macros.h"
 #include "coordinator/jobs/retry.h"
 #include "coordinator/service/manager.h"
 
@@ -28,15 +29,10 @@ AttemptEvents Manager::EventsOf(const std::string& name, int64_t epoch) {
   AttemptEvents events;
   events.connected = [this, name, epoch] {
     WithAttempt(name, epoch, [this](Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      Op op;
-      op.retry = true;
-      op.decide = [this](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
+      EnqueueOwn(entry, [this](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
         if (now.job.state() != v1::JOB_STATE_STARTING) return std::nullopt;
-        auto step = Move(now, {v1::JOB_TRIGGER_CONNECT, "all ranks are connected"});
-        if (!step.ok()) return step.status();
-        return std::optional(*std::move(step));
-      };
-      Enqueue(entry, std::move(op));
+        return Move(now, {v1::JOB_TRIGGER_CONNECT, "all ranks are connected"});
+      });
     });
   };
   events.step = [this, name, epoch](const v1::StepMetrics& metrics) {
@@ -111,21 +107,15 @@ void Manager::PostStop(const v1::Job& job, const std::string& reason) {
 }
 
 void Manager::OnCheckpoint(Entry& entry, const v1::CheckpointWritten& checkpoint) {
-  Op op;
-  op.retry = true;
-  op.decide = [this, checkpoint](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
+  EnqueueOwn(entry, [this, checkpoint](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
     if (checkpoint.step() <= now.job.checkpoint_step()) return std::nullopt;
     Step step;
     step.job = now.job;
     step.job.set_checkpoint_step(checkpoint.step());
     step.job.set_step(std::max(step.job.step(), checkpoint.step()));
-    auto& event = step.change.events.emplace_back();
-    *event.mutable_time() = ToTimestamp(Now());
-    event.set_attempt_epoch(now.job.attempt_epoch());
-    *event.mutable_checkpoint() = checkpoint;
-    return std::optional(std::move(step));
-  };
-  Enqueue(entry, std::move(op));
+    *AddEvent(step, now).mutable_checkpoint() = checkpoint;
+    return step;
+  });
 }
 
 void Manager::OnEvaluation(Entry& entry, const v1::Report& report) {
@@ -133,9 +123,7 @@ void Manager::OnEvaluation(Entry& entry, const v1::Report& report) {
   v1::EvaluationPoint point;
   point.set_step(report.evaluated_step());
   *point.mutable_mean_average_precision() = report.mean_average_precision();
-  Op op;
-  op.retry = true;
-  op.decide = [this, point](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
+  EnqueueOwn(entry, [this, point](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
     for (const auto& known : now.job.evaluations()) {
       if (known.step() == point.step()) return std::nullopt;
     }
@@ -145,22 +133,15 @@ void Manager::OnEvaluation(Entry& entry, const v1::Report& report) {
     auto& all = *step.job.mutable_evaluations();
     std::sort(all.begin(), all.end(),
               [](const auto& a, const auto& b) { return a.step() < b.step(); });
-    auto& event = step.change.events.emplace_back();
-    *event.mutable_time() = ToTimestamp(Now());
-    event.set_attempt_epoch(now.job.attempt_epoch());
-    *event.mutable_evaluation() = point;
-    return std::optional(std::move(step));
-  };
-  Enqueue(entry, std::move(op));
+    *AddEvent(step, now).mutable_evaluation() = point;
+    return step;
+  });
 }
 
 void Manager::OnEnded(Entry& entry, int64_t epoch, const jobs::RunOutcome& outcome) {
   // Off the caller's thread: destroying an attempt waits for its events.
   attempts_.Post([this, key = std::pair(entry.job.name(), epoch)] { running_.erase(key); });
-  Op op;
-  op.retry = true;
-  op.decide = [this, outcome](const Entry& now) { return DecideEnd(now, outcome); };
-  Enqueue(entry, std::move(op));
+  EnqueueOwn(entry, [this, outcome](const Entry& now) { return DecideEnd(now, outcome); });
 }
 
 absl::StatusOr<std::optional<Manager::Step>> Manager::DecideEnd(const Entry& entry,
@@ -177,9 +158,8 @@ absl::StatusOr<std::optional<Manager::Step>> Manager::DecideEnd(const Entry& ent
     decision = jobs::DecideRetry(entry.job, *failure);
     state = {decision.retry ? v1::JOB_TRIGGER_RETRY : v1::JOB_TRIGGER_FAIL, decision.reason};
   }
-  auto step = Move(entry, state);
-  if (!step.ok()) return step.status();
-  v1::Job& job = step->job;
+  LTML_ASSIGN_OR_RETURN(Step step, Move(entry, state));
+  v1::Job& job = step.job;
   v1::AttemptRecord record = entry.record;
   v1::Attempt& attempt = *record.mutable_attempt();
   *attempt.mutable_end_time() = ToTimestamp(Now());
@@ -189,13 +169,13 @@ absl::StatusOr<std::optional<Manager::Step>> Manager::DecideEnd(const Entry& ent
     job.set_user_failures(decision.user_failures);
     job.set_cluster_failures(decision.cluster_failures);
     *job.mutable_failure() = *attempt.mutable_failure() = *failure;
-    *step->change.events.front().mutable_state_change()->mutable_failure() = *failure;
+    *step.change.events.front().mutable_state_change()->mutable_failure() = *failure;
   }
   if (job.attempts_size() > 0) *job.mutable_attempts(job.attempts_size() - 1) = attempt;
-  step->change.attempts.push_back(record);
-  step->change.ended_attempts.emplace_back(job.name(), attempt.epoch());
+  step.change.attempts.push_back(record);
+  step.change.ended_attempts.emplace_back(job.name(), attempt.epoch());
   const auto cooldown = std::chrono::duration_cast<UtcTime::duration>(
-      FromDuration(options_.config.launch().cooldown()));
+      ToNanoseconds(options_.config.launch().cooldown()));
   const auto cooled = failure ? jobs::HostsToCool(*failure) : std::vector<std::string>();
   std::vector<v1::HostRecord> records;
   for (const auto& host : cooled) {
@@ -205,8 +185,8 @@ absl::StatusOr<std::optional<Manager::Step>> Manager::DecideEnd(const Entry& ent
     records.push_back(hosts_.Record(host));
     *records.back().mutable_cooldown_end() = ToTimestamp(Now() + cooldown);
   }
-  step->change.hosts = records;
-  step->applied = [this, records](Entry& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  step.change.hosts = records;
+  step.applied = [this, records](Entry& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (const auto& host : records) hosts_.Set(host);
     hosts_.GiveBack(now.job.name(), now.held);
     now.held.clear();
@@ -214,34 +194,25 @@ absl::StatusOr<std::optional<Manager::Step>> Manager::DecideEnd(const Entry& ent
     now.live_step = now.job.step();
     if (now.job.state() == v1::JOB_STATE_PREEMPTED) Requeue(now);
   };
-  return std::optional(*std::move(step));
+  return step;
 }
 
 void Manager::Preempt(Entry& entry, const std::string& reason) {
-  Op op;
-  op.retry = true;
-  op.decide = [this, reason](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
+  EnqueueOwn(entry, [this, reason](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
     if (now.job.state() != v1::JOB_STATE_STARTING && now.job.state() != v1::JOB_STATE_RUNNING) {
       return std::nullopt;
     }
-    auto step = Move(now, {v1::JOB_TRIGGER_PREEMPT, reason});
-    if (!step.ok()) return step.status();
-    step->applied = [this, reason](Entry& moved) { PostStop(moved.job, reason); };
-    return std::optional(*std::move(step));
-  };
-  Enqueue(entry, std::move(op));
+    LTML_ASSIGN_OR_RETURN(Step step, Move(now, {v1::JOB_TRIGGER_PREEMPT, reason}));
+    step.applied = [this, reason](Entry& moved) { PostStop(moved.job, reason); };
+    return step;
+  });
 }
 
 void Manager::Requeue(Entry& entry) {
-  Op op;
-  op.retry = true;
-  op.decide = [this](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
+  EnqueueOwn(entry, [this](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
     if (now.job.state() != v1::JOB_STATE_PREEMPTED) return std::nullopt;
-    auto step = Move(now, {v1::JOB_TRIGGER_RESUME, "a preempted job goes back to the queue"});
-    if (!step.ok()) return step.status();
-    return std::optional(*std::move(step));
-  };
-  Enqueue(entry, std::move(op));
+    return Move(now, {v1::JOB_TRIGGER_RESUME, "a preempted job goes back to the queue"});
+  });
 }
 
 }  // namespace ltml::service

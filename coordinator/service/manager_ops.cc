@@ -17,14 +17,12 @@ absl::StatusOr<Manager::Step> Manager::Move(const Entry& entry, const NewState& 
   Step step;
   step.job = entry.job;
   step.job.set_step(std::max(entry.job.step(), entry.live_step));
-  const auto now = ToTimestamp(Now());
+  v1::JobEvent& event = AddEvent(step, entry);
+  const google::protobuf::Timestamp& now = event.time();
   if (step.job.state() != next->state) *step.job.mutable_state_time() = now;
   step.job.set_state(next->state);
   step.job.set_stop_goal(next->stop_goal);
   if (jobs::IsTerminal(next->state)) *step.job.mutable_end_time() = now;
-  auto& event = step.change.events.emplace_back();
-  *event.mutable_time() = now;
-  event.set_attempt_epoch(entry.job.attempt_epoch());
   auto& change = *event.mutable_state_change();
   change.set_trigger(state.trigger);
   change.set_from(entry.job.state());
@@ -32,6 +30,20 @@ absl::StatusOr<Manager::Step> Manager::Move(const Entry& entry, const NewState& 
   change.set_stop_goal(next->stop_goal);
   change.set_reason(state.reason);
   return step;
+}
+
+v1::JobEvent& Manager::AddEvent(Step& step, const Entry& entry) const {
+  v1::JobEvent& event = step.change.events.emplace_back();
+  *event.mutable_time() = ToTimestamp(Now());
+  event.set_attempt_epoch(entry.job.attempt_epoch());
+  return event;
+}
+
+void Manager::EnqueueOwn(Entry& entry, Decide decide) {
+  Op op;
+  op.retry = true;
+  op.decide = std::move(decide);
+  Enqueue(entry, std::move(op));
 }
 
 void Manager::Enqueue(Entry& entry, Op op) {

@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/base/random.h"
 #include "common/rpc/details.h"
+#include "coordinator/jobs/names.h"
 #include "coordinator/service/manager.h"
 #include "coordinator/service/submit_checks.h"
 
@@ -10,14 +11,6 @@ namespace ltml::service {
 namespace {
 
 constexpr std::chrono::hours kSubmitMemory{24};
-constexpr size_t kLongestRequestId = 128;
-
-bool IsRequestId(const std::string& id) {
-  return id.size() <= kLongestRequestId &&
-         id.find_first_not_of(
-             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
-             std::string::npos;
-}
 
 bool IsCancelled(const v1::Job& job) {
   return job.state() == v1::JOB_STATE_CANCELLED || job.stop_goal() == v1::JOB_STATE_CANCELLED;
@@ -75,7 +68,7 @@ void Manager::RunControl(const std::string& name, const Actor& actor, const Cont
         if (!step.ok()) return WrongState(control.verb, now.job);
         const bool stops = step->job.state() == v1::JOB_STATE_STOPPING;
         if (stops) step->applied = [this, reason](Entry& moved) { PostStop(moved.job, reason); };
-        return std::optional(*std::move(step));
+        return *std::move(step);
       };
       return Enqueue(*entry, std::move(op));
     }
@@ -106,13 +99,11 @@ v1::ValidateResponse Manager::Validate(const v1::JobSpec& spec) {
 }
 
 void Manager::Submit(const v1::SubmitRequest& request, const Actor& actor, JobDone done) {
-  if (!IsRequestId(request.request_id())) {
-    return Reply(std::move(done), Refusal({[] {
-                   v1::FieldViolation violation;
-                   violation.set_field("request_id");
-                   violation.set_description("takes at most 128 letters, digits, '-', '_' and '.'");
-                   return violation;
-                 }()}));
+  if (!request.request_id().empty() && !jobs::IsToken(request.request_id())) {
+    v1::FieldViolation violation;
+    violation.set_field("request_id");
+    violation.set_description("takes at most 128 letters, digits, '-', '_' and '.'");
+    return Reply(std::move(done), Refusal({violation}));
   }
   std::string key;
   {

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include "absl/strings/escaping.h"
 #include "common/base/random.h"
-#include "common/base/sha256.h"
+#include "common/base/status_macros.h"
+#include "common/base/token_digest.h"
 #include "coordinator/service/manager.h"
 
 namespace ltml::service {
@@ -10,15 +10,9 @@ namespace {
 
 constexpr std::chrono::seconds kPausePlacing{1};
 
-jobs::QueueKey KeyOf(const v1::Job& job, int64_t order) {
-  return {.priority = job.spec().queue().priority(),
-          .recovering = job.state() == v1::JOB_STATE_RECOVERING,
-          .order = order};
-}
-
 UtcTime ExpiryOf(const v1::Job& job) {
-  return FromTimestamp(job.state_time()) +
-         std::chrono::duration_cast<UtcTime::duration>(FromDuration(job.spec().queue().max_wait()));
+  return FromTimestamp(job.state_time()) + std::chrono::duration_cast<UtcTime::duration>(
+                                               ToNanoseconds(job.spec().queue().max_wait()));
 }
 
 bool Expires(const v1::Job& job) {
@@ -27,15 +21,21 @@ bool Expires(const v1::Job& job) {
 
 }  // namespace
 
+jobs::QueueKey Manager::KeyOf(const Entry& entry) {
+  return {.priority = entry.job.spec().queue().priority(),
+          .recovering = entry.job.state() == v1::JOB_STATE_RECOVERING,
+          .order = entry.order};
+}
+
 void Manager::AddWaiting(const Entry& entry) {
   if (!jobs::Waits(entry.job.state())) return;
-  waiting_[KeyOf(entry.job, entry.order)] = entry.job.name();
+  waiting_[KeyOf(entry)] = entry.job.name();
   if (Expires(entry.job)) expiries_.emplace(ExpiryOf(entry.job), entry.job.name());
 }
 
 void Manager::RemoveWaiting(const Entry& entry) {
   if (!jobs::Waits(entry.job.state())) return;
-  waiting_.erase(KeyOf(entry.job, entry.order));
+  waiting_.erase(KeyOf(entry));
   if (Expires(entry.job)) expiries_.erase({ExpiryOf(entry.job), entry.job.name()});
 }
 
@@ -76,11 +76,10 @@ void Manager::StartPlaced(const jobs::Placed& placed) {
 
 absl::StatusOr<std::optional<Manager::Step>> Manager::DecidePlace(const Entry& entry,
                                                                   const jobs::Placed& placed) {
-  auto step = Move(entry, {v1::JOB_TRIGGER_PLACE,
-                           placed.backfilled ? "slots are free that no job ahead can use sooner"
-                                             : "slots are free"});
-  if (!step.ok()) return step.status();
-  v1::Job& job = step->job;
+  const char* reason =
+      placed.backfilled ? "slots are free that no job ahead can use sooner" : "slots are free";
+  LTML_ASSIGN_OR_RETURN(Step step, Move(entry, {v1::JOB_TRIGGER_PLACE, reason}));
+  v1::Job& job = step.job;
   job.set_attempt_epoch(job.attempt_epoch() + 1);
   if (!job.has_start_time()) *job.mutable_start_time() = job.state_time();
   v1::Attempt& attempt = *job.add_attempts();
@@ -89,23 +88,23 @@ absl::StatusOr<std::optional<Manager::Step>> Manager::DecidePlace(const Entry& e
   *attempt.mutable_start_time() = job.state_time();
   attempt.set_first_step(job.checkpoint_step());
   job.set_step(job.checkpoint_step());
-  auto& event = step->change.events.front();
+  auto& event = step.change.events.front();
   event.set_attempt_epoch(job.attempt_epoch());
   *event.mutable_state_change()->mutable_placements() = attempt.placements();
   const std::string token = base::RandomToken();
-  v1::AttemptRecord& record = step->change.attempts.emplace_back();
+  v1::AttemptRecord& record = step.change.attempts.emplace_back();
   record.set_job(job.name());
   *record.mutable_attempt() = attempt;
-  record.set_token_sha256(absl::HexStringToBytes(base::Sha256().Update(token).HexDigest()));
+  record.set_token_sha256(base::TokenDigest(token));
   record.set_launch_id(base::RandomToken());
-  step->applied = [this, record, token](Entry& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  step.applied = [this, record, token](Entry& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     now.placing = false;
     now.record = record;
     now.live_step = now.job.step();
     now.metrics.reset();
     PostStart(now.job, record, token);
   };
-  return std::optional(*std::move(step));
+  return step;
 }
 
 void Manager::Expire() {
@@ -113,20 +112,16 @@ void Manager::Expire() {
   while (!expiries_.empty() && expiries_.begin()->first <= now) {
     const std::string name = expiries_.begin()->second;
     expiries_.erase(expiries_.begin());
-    Op op;
-    op.retry = true;
-    op.decide = [this](const Entry& entry) -> absl::StatusOr<std::optional<Step>> {
+    EnqueueOwn(*Find(name), [this](const Entry& entry) -> absl::StatusOr<std::optional<Step>> {
       if (!Expires(entry.job) || ExpiryOf(entry.job) > Now()) return std::nullopt;
       const std::string reason = fmt::format("no slots within queue.max_wait = {} s",
                                              entry.job.spec().queue().max_wait().seconds());
-      auto step = Move(entry, {v1::JOB_TRIGGER_EXPIRE, reason});
-      if (!step.ok()) return step.status();
-      step->job.mutable_failure()->set_rank(-1);
-      step->job.mutable_failure()->set_message(reason);
-      *step->change.events.front().mutable_state_change()->mutable_failure() = step->job.failure();
-      return std::optional(*std::move(step));
-    };
-    Enqueue(*Find(name), std::move(op));
+      LTML_ASSIGN_OR_RETURN(Step step, Move(entry, {v1::JOB_TRIGGER_EXPIRE, reason}));
+      step.job.mutable_failure()->set_rank(-1);
+      step.job.mutable_failure()->set_message(reason);
+      *step.change.events.front().mutable_state_change()->mutable_failure() = step.job.failure();
+      return step;
+    });
   }
 }
 

@@ -15,24 +15,6 @@ constexpr size_t kRandomCharacters = 8;
 
 }  // namespace
 
-google::protobuf::Timestamp ToTimestamp(UtcTime time) {
-  const auto since = time.time_since_epoch();
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
-  google::protobuf::Timestamp result;
-  result.set_seconds(seconds.count());
-  result.set_nanos(static_cast<int32_t>(std::chrono::nanoseconds(since - seconds).count()));
-  return result;
-}
-
-UtcTime FromTimestamp(const google::protobuf::Timestamp& time) {
-  return UtcTime(std::chrono::duration_cast<UtcTime::duration>(
-      std::chrono::seconds(time.seconds()) + std::chrono::nanoseconds(time.nanos())));
-}
-
-std::chrono::nanoseconds FromDuration(const google::protobuf::Duration& duration) {
-  return std::chrono::seconds(duration.seconds()) + std::chrono::nanoseconds(duration.nanos());
-}
-
 std::string NewJobId(UtcTime now, const std::string& job_name, const std::string& random) {
   std::string name = job_name.substr(0, kNameCharacters);
   std::ranges::replace_if(

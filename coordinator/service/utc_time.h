@@ -1,18 +1,17 @@
 #pragma once
 
-#include <google/protobuf/duration.pb.h>
-#include <google/protobuf/timestamp.pb.h>
-
 #include <chrono>
 #include <string>
+
+#include "common/base/proto_time.h"
 
 namespace ltml::service {
 
 using UtcTime = std::chrono::system_clock::time_point;
 
-google::protobuf::Timestamp ToTimestamp(UtcTime time);
-UtcTime FromTimestamp(const google::protobuf::Timestamp& time);
-std::chrono::nanoseconds FromDuration(const google::protobuf::Duration& duration);
+using base::FromTimestamp;
+using base::ToNanoseconds;
+using base::ToTimestamp;
 
 // "20261124-031522-clipart-7f3a0b12": sorts by time, unique by its random end.  The job's name is
 // cut to 40 characters; what is no letter, digit or '-' becomes '-'.

@@ -22,6 +22,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/base/files.h"
+#include "common/base/token_digest.h"
 #include "common/rpc/channel.h"
 #include "coordinator/rpc/worker_gateway.h"
 #include "worker/session/session.h"
@@ -199,7 +200,7 @@ coordinator::AttemptSessionsOptions AttemptOf(int attempt, int64_t windows, File
   options.attempt.classes = kClasses;
   options.attempt.window = 10;
   options.attempt.steps = (windows + 3) * 10;
-  options.token_sha256 = coordinator::TokenDigest("token");
+  options.token_sha256 = base::TokenDigest("token");
   options.lease = seconds(30);
   options.journal = journal;
   return options;

@@ -1,5 +1,6 @@
 #include "worker/app/evaluation.h"
 
+#include "common/base/proto_time.h"
 #include "common/base/status_macros.h"
 #include "worker/app/cause.h"
 #include "worker/app/options.h"
@@ -15,9 +16,10 @@ absl::StatusOr<Scores> EvaluateOn(const std::shared_ptr<const dataset::Dataset>&
       data::MakeEvaluationSource(data, EvaluationOptionsOf(job, rank.rank(), rank.world_size()));
   if (!source.ok()) return WithCause(source.status(), v1::FAILURE_CAUSE_DATA);
   Scores result;
-  LTML_ASSIGN_OR_RETURN(result.scores_NK,
-                        train::Score(network, **source, data->classes(), flip, *rank.collective,
-                                     monitor, ToNanoseconds(job.limits().evaluation()), step));
+  LTML_ASSIGN_OR_RETURN(
+      result.scores_NK,
+      train::Score(network, **source, data->classes(), flip, *rank.collective, monitor,
+                   base::ToNanoseconds(job.limits().evaluation()), step));
   LTML_ASSIGN_OR_RETURN(
       result.evaluation,
       metrics::Evaluate(result.scores_NK, (*source)->labels_NK(), data->classes(), train_counts));

@@ -10,6 +10,7 @@
 
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
+#include "common/base/proto_time.h"
 #include "common/base/status_macros.h"
 #include "worker/app/cause.h"
 #include "worker/app/evaluate_task.h"
@@ -35,8 +36,8 @@ session::SessionOptions SessionOptionsOf(const Rank& rank, const StartingPoint& 
   options.rank = rank.rank();
   options.world_size = rank.world_size();
   options.classes = rank.task.classes();
-  options.connect_limit = ToNanoseconds(rank.task.job().limits().start());
-  options.lease = ToNanoseconds(rank.task.job().limits().lease());
+  options.connect_limit = base::ToNanoseconds(rank.task.job().limits().start());
+  options.lease = base::ToNanoseconds(rank.task.job().limits().lease());
   options.training = rank.task.kind() == v1::WorkerTask::KIND_TRAIN;
   if (rank.is_first() && start.state) options.resume = start.state->statistics();
   return options;
@@ -48,11 +49,11 @@ absl::StatusOr<v1::Finished> Work(Rank& rank, const StartingPoint& start) {
 }
 
 absl::Status Connect(Rank& rank, StartingPoint& start) {
-  const auto limit = ToNanoseconds(rank.task.job().limits().start());
+  const auto limit = base::ToNanoseconds(rank.task.job().limits().start());
   LTML_ASSIGN_OR_RETURN(rank.collective, collective::MakeMpi(limit));
   base::SetLogContext(fmt::format("rank={}", rank.rank()));
   absl::StatusOr<StartingPoint> found = FindStartingPoint(
-      rank.task, *rank.collective, ToNanoseconds(rank.task.job().limits().checkpoint()));
+      rank.task, *rank.collective, base::ToNanoseconds(rank.task.job().limits().checkpoint()));
   if (found.ok()) start = *found;
   // Also after a failure, which the coordinator must hear of.
   LTML_ASSIGN_OR_RETURN(rank.session, session::Session::Open(SessionOptionsOf(rank, start)));

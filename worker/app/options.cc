@@ -1,5 +1,6 @@
 #include "worker/app/options.h"
 
+#include "common/base/proto_time.h"
 #include "common/statistics/statistics.h"
 
 namespace ltml::worker {
@@ -81,10 +82,6 @@ void SetSchedule(const v1::Schedule& from, train::TrainerOptions& to) {
 
 }  // namespace
 
-std::chrono::nanoseconds ToNanoseconds(const google::protobuf::Duration& duration) {
-  return std::chrono::seconds(duration.seconds()) + std::chrono::nanoseconds(duration.nanos());
-}
-
 model::NetworkOptions NetworkOptionsOf(const v1::JobSpec& job, int classes) {
   model::NetworkOptions options;
   options.architecture = ArchitectureOf(job.model().architecture());
@@ -115,8 +112,8 @@ absl::StatusOr<train::TrainerOptions> TrainerOptionsOf(const v1::JobSpec& job,
   options.consistency = job.loss().consistency();
   options.rho = LabelFrequency(training_set);
   options.image_size = job.model().image_size();
-  options.step_limit = ToNanoseconds(job.limits().step());
-  options.grant_limit = ToNanoseconds(job.limits().grant());
+  options.step_limit = base::ToNanoseconds(job.limits().step());
+  options.grant_limit = base::ToNanoseconds(job.limits().grant());
   return options;
 }
 

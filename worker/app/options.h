@@ -17,6 +17,4 @@ data::LoaderOptions LoaderOptionsOf(const v1::JobSpec& job, int rank, int world_
                                     int64_t first_step);
 data::EvaluationOptions EvaluationOptionsOf(const v1::JobSpec& job, int rank, int world_size);
 
-std::chrono::nanoseconds ToNanoseconds(const google::protobuf::Duration& duration);
-
 }  // namespace ltml::worker

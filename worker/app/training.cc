@@ -12,6 +12,7 @@
 
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
+#include "common/base/proto_time.h"
 #include "common/base/status_macros.h"
 #include "common/config/job_file.h"
 #include "common/dataset/dataset.h"
@@ -113,7 +114,7 @@ absl::StatusOr<std::unique_ptr<Training>> Training::Create(Rank& rank, const Sta
   LTML_RETURN_IF_ERROR(training->BuildTrainer(start));
   phase.Advance();
   LTML_RETURN_IF_ERROR(
-      training->trainer_->BroadcastWeights(ToNanoseconds(rank.task.job().limits().start())));
+      training->trainer_->BroadcastWeights(base::ToNanoseconds(rank.task.job().limits().start())));
   return training;
 }
 
@@ -207,7 +208,7 @@ absl::Status Training::Evaluate() {
 // step, or leave and have mpirun end rank 0.
 absl::Status Training::WriteCheckpoint() {
   PhaseCounter phase(*monitor_, train::Phase::kCheckpoint, trainer_->step());
-  const auto limit = ToNanoseconds(job_.limits().checkpoint());
+  const auto limit = base::ToNanoseconds(job_.limits().checkpoint());
   LTML_ASSIGN_OR_RETURN(const train::StatisticsSnapshot statistics,
                         trainer_->SnapshotStatistics(limit));
   const absl::Status saved = rank_.is_first() ? SaveState(statistics, phase) : absl::OkStatus();
@@ -225,9 +226,9 @@ absl::Status Training::WriteCheckpoint() {
 
 // Not the disk's fault when it fails, whatever the code says.
 absl::Status Training::ConfirmCheckpoint() {
-  return WithCause(
-      rank_.session->ConfirmCheckpoint(state_.step(), ToNanoseconds(job_.limits().checkpoint())),
-      v1::FAILURE_CAUSE_COORDINATOR_LOST);
+  return WithCause(rank_.session->ConfirmCheckpoint(
+                       state_.step(), base::ToNanoseconds(job_.limits().checkpoint())),
+                   v1::FAILURE_CAUSE_COORDINATOR_LOST);
 }
 
 absl::Status Training::SaveState(const train::StatisticsSnapshot& statistics, PhaseCounter& phase) {

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "common/base/host_name.h"
 #include "common/base/status_macros.h"
 #include "common/statistics/convert.h"
 
@@ -50,7 +51,7 @@ v1::WorkerMessage HelloMessage(const SessionOptions& options) {
   v1::Hello& hello = *message.mutable_hello();
   hello.set_rank(options.rank);
   hello.set_world_size(options.world_size);
-  hello.set_host(HostName());
+  hello.set_host(base::HostName());
   hello.set_process_id(getpid());
   hello.set_token(options.token);
   if (options.resume.has_value()) *hello.mutable_resume() = *options.resume;
@@ -76,12 +77,6 @@ absl::StatusOr<train::Grant> FromProto(const v1::Grant& proto, int classes) {
   LTML_ASSIGN_OR_RETURN(grant.compensation, statistics::FromProto(proto.compensation(), classes));
   LTML_ASSIGN_OR_RETURN(grant.totals, statistics::FromProto(proto.totals(), classes));
   return grant;
-}
-
-std::string HostName() {
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0) return "unknown";
-  return name.data();
 }
 
 }  // namespace ltml::session

@@ -20,6 +20,4 @@ v1::WorkerMessage ReportMessage(const SessionOptions& options, int64_t window,
 // InvalidArgument as in common/statistics/convert.h.
 absl::StatusOr<train::Grant> FromProto(const v1::Grant& grant, int classes);
 
-std::string HostName();
-
 }  // namespace ltml::session

@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/base/host_name.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "worker/session/lease_watch.h"
@@ -222,7 +223,7 @@ void ConnectedSession::Fail(v1::FailureCause cause, const std::string& text) {
   v1::Failure& failure = *message.mutable_failure();
   failure.set_cause(cause);
   failure.set_rank(options_.rank);
-  failure.set_host(HostName());
+  failure.set_host(base::HostName());
   failure.set_phase(ToProto(phase_.load()));
   failure.set_step(step_.load());
   failure.set_message(text);

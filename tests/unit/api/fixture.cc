@@ -4,18 +4,14 @@
 
 #include <thread>
 
+#include "absl/strings/escaping.h"
+#include "common/base/token_digest.h"
 #include "common/rpc/channel.h"
 
 namespace ltml::coordinator {
 namespace {
 
 constexpr std::chrono::seconds kLongestCall{30};
-
-std::string Hexadecimal(const std::string& bytes) {
-  std::string text;
-  for (const unsigned char byte : bytes) text += fmt::format("{:02x}", byte);
-  return text;
-}
 
 v1::ServerConfig Users() {
   v1::ServerConfig config;
@@ -24,7 +20,7 @@ v1::ServerConfig Users() {
     v1::ServerUser& user = *config.add_users();
     user.set_name(name);
     user.set_role(role);
-    user.set_token_sha256(Hexadecimal(security::TokenDigest(name)));
+    user.set_token_sha256(absl::BytesToHexString(base::TokenDigest(name)));
   };
   add("viewer", v1::ServerUser::ROLE_VIEWER);
   add("submitter", v1::ServerUser::ROLE_SUBMITTER);

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "common/base/files.h"
+#include "common/base/proto_time.h"
 #include "common/config/job_file.h"
 #include "worker/app/cause.h"
 #include "worker/app/options.h"
@@ -135,7 +136,7 @@ step = "1.5s"
   EXPECT_EQ(loader.steps, 77);
   EXPECT_EQ(loader.crop_scale, (std::array<double, 2>{0.25, 0.5}));
   EXPECT_EQ(EvaluationOptionsOf(*job, 1, 2).batch, 3);
-  EXPECT_EQ(ToNanoseconds(job->limits().step()), std::chrono::milliseconds(1500));
+  EXPECT_EQ(base::ToNanoseconds(job->limits().step()), std::chrono::milliseconds(1500));
 }
 
 v1::WorkerTask ResumeTask(const fs::path& run_folder) {

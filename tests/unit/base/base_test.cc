@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/escaping.h"
 #include "common/base/files.h"
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
 #include "common/base/sha256.h"
+#include "common/base/token_digest.h"
 #include "ltml/v1/report.pb.h"
 
 namespace ltml::base {
@@ -122,6 +124,15 @@ TEST(ProtoJsonTest, UnknownFieldsAndBrokenTextNameTheirPlace) {
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << text;
     EXPECT_THAT(std::string(status.message()), HasSubstr("here.json"));
   }
+}
+
+TEST(Digest, IsSha256AndComparesWhole) {
+  EXPECT_EQ(absl::BytesToHexString(TokenDigest("abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_TRUE(SameDigest("ab", "ab"));
+  EXPECT_FALSE(SameDigest("ab", "ac"));
+  EXPECT_FALSE(SameDigest("ab", "abc"));
+  EXPECT_FALSE(SameDigest("", "a"));
 }
 
 }  // namespace

@@ -20,6 +20,8 @@
 namespace ltml::coordinator {
 namespace {
 
+using jobs::RunOutcome;
+
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;

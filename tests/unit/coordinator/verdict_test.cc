@@ -6,6 +6,8 @@
 namespace ltml::coordinator {
 namespace {
 
+using jobs::RunOutcome;
+
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "common/base/host_name.h"
 #include "coordinator/launch/control_socket.h"
 #include "coordinator/launch/hosts.h"
 #include "coordinator/launch/identity.h"
@@ -44,7 +45,7 @@ TEST(HostsTest, AddressesCannotBeOptionsOrShell) {
 
 TEST(HostsTest, ThisMachineIsKnownByNameAndAddress) {
   EXPECT_TRUE(IsThisMachine("localhost"));
-  EXPECT_TRUE(IsThisMachine(OwnHostName()));
+  EXPECT_TRUE(IsThisMachine(base::HostName()));
   EXPECT_TRUE(IsThisMachine("127.0.0.1"));
   EXPECT_FALSE(IsThisMachine("192.0.2.77"));
 }

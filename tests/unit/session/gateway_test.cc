@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "common/base/token_digest.h"
 #include "common/statistics/convert.h"
 #include "coordinator/rpc/worker_gateway.h"
 #include "tests/unit/session/fixture.h"
@@ -23,7 +24,7 @@ class GatewayTest : public CoordinatorTest {
     AttemptSessionsOptions options;
     options.job_id = job_id;
     options.attempt = options_.attempt;
-    options.token_sha256 = TokenDigest("secret");
+    options.token_sha256 = base::TokenDigest("secret");
     options.lease = options_.lease;
     options.events = options_.events;
     options.journal = &journal_;
@@ -125,7 +126,7 @@ TEST_F(GatewayTest, FirstMessagesThatFitNothingAreRefused) {
     EXPECT_NE(reason.find(text), std::string::npos) << reason;
   };
   refused({.token = "secreT"}, "wrong token");
-  refused({.token = TokenDigest("secret").substr(0, 0)}, "wrong token");
+  refused({.token = base::TokenDigest("secret").substr(0, 0)}, "wrong token");
   refused({.epoch = 6}, "attempt epoch 6");
   refused({.epoch = 8}, "attempt epoch 8");
   refused({.rank = -1}, "3 ranks");

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "common/base/token_digest.h"
 #include "common/statistics/convert.h"
 #include "tests/unit/session/fixture.h"
 #include "tests/unit/session/gateway_server.h"
@@ -41,7 +42,7 @@ class RestartTest : public CoordinatorTest {
     coordinator::AttemptSessionsOptions options;
     options.job_id = "job-1";
     options.attempt = options_.attempt;
-    options.token_sha256 = coordinator::TokenDigest("secret");
+    options.token_sha256 = base::TokenDigest("secret");
     options.lease = options_.lease;
     options.events = options_.events;
     options.journal = &journal_;
@@ -51,19 +52,6 @@ class RestartTest : public CoordinatorTest {
     life.sessions = *std::move(sessions);
     life.server->gateway().Open();
     return life;
-  }
-
-  WindowSums Sums(int rank, int64_t window) const {
-    return RandomSums(1000 * window + rank, options_.attempt.classes);
-  }
-  DecayedTotals Version(int64_t version) const {
-    DecayedTotals totals(options_.attempt.classes);
-    for (int64_t w = 0; w <= version; ++w) {
-      WindowSums global(options_.attempt.classes);
-      for (int rank = 0; rank < options_.attempt.world_size; ++rank) global.Merge(Sums(rank, w));
-      totals.Fold(global, options_.attempt.decay);
-    }
-    return totals;
   }
 
   // Every window, a checkpoint in each, then `finished`.

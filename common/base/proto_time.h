@@ -1,0 +1,15 @@
+#pragma once
+
+#include <google/protobuf/duration.pb.h>
+#include <google/protobuf/timestamp.pb.h>
+
+#include <chrono>
+
+namespace ltml::base {
+
+// Between protobuf's times and the standard library's, exact to the nanosecond.
+std::chrono::nanoseconds ToNanoseconds(const google::protobuf::Duration& duration);
+std::chrono::system_clock::time_point FromTimestamp(const google::protobuf::Timestamp& time);
+google::protobuf::Timestamp ToTimestamp(std::chrono::system_clock::time_point time);
+
+}  // namespace ltml::base

@@ -1,0 +1,22 @@
+#include "common/base/token_digest.h"
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "common/base/sha256.h"
+
+namespace ltml::base {
+
+std::string TokenDigest(std::string_view token) {
+  return absl::HexStringToBytes(Sha256().Update(token).HexDigest());
+}
+
+bool SameDigest(std::string_view a, std::string_view b) {
+  unsigned difference = a.size() == b.size() ? 0 : 1;
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    difference |= static_cast<unsigned char>(a[i] ^ b[i]);
+  }
+  return difference == 0;
+}
+
+}  // namespace ltml::base
