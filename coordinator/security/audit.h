@@ -1,10 +1,6 @@
 #pragma once
 
-#include <filesystem>
-#include <memory>
 #include <string>
-
-#include "absl/status/statusor.h"
 
 namespace ltml::security {
 
@@ -18,12 +14,10 @@ struct AuditEntry {
   std::string message;
 };
 
-// Appends one JSON line an entry, with the UTC time, to a file of mode 0600: all calls that change
-// something, and all that were denied.  Control characters are escaped.  A full disk is told once
-// in the log and does not fail calls.  Thread-safe.
+// Takes down all calls that change something, and all that were denied.  A record that cannot be
+// kept does not fail its call.  Thread-safe.
 class AuditLog {
  public:
-  static absl::StatusOr<std::unique_ptr<AuditLog>> Open(const std::filesystem::path& file);
   virtual ~AuditLog() = default;
   virtual void Write(const AuditEntry& entry) = 0;
 };
