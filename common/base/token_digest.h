@@ -10,6 +10,10 @@ namespace ltml::base {
 inline constexpr size_t kTokenDigestBytes = 32;
 std::string TokenDigest(std::string_view token);
 
+// Whether `text` has the form in which configurations hold a digest: 64 lower-case hexadecimal
+// digits, as sha256sum prints them.
+bool IsDigestText(std::string_view text);
+
 // Takes as long for digests that differ as for equal ones, given one length.
 bool SameDigest(std::string_view a, std::string_view b);
 

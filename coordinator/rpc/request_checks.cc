@@ -4,10 +4,10 @@
 
 #include <vector>
 
+#include "common/base/host_name.h"
 #include "common/base/log.h"
 #include "common/rpc/details.h"
 #include "coordinator/jobs/names.h"
-#include "coordinator/security/roots.h"
 
 namespace ltml::coordinator {
 namespace {
@@ -58,7 +58,7 @@ void CheckSpec(bool present, const v1::JobSpec& spec, Violations& into) {
 }
 
 void CheckHost(const std::string& host, Violations& into) {
-  if (security::IsHostName(host)) return;
+  if (base::IsHostName(host)) return;
   into.push_back({"host", fmt::format("got {}, expected a host's name as ListHosts tells it",
                                       host.empty() ? "nothing" : Shown(host))});
 }

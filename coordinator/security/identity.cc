@@ -39,13 +39,8 @@ Role Needed(Right right) {
   return v1::ServerUser::ROLE_ADMIN;
 }
 
-bool IsDigest(const std::string& text) {
-  return text.size() == 2 * base::kTokenDigestBytes &&
-         text.find_first_not_of("0123456789abcdef") == text.npos;
-}
-
 absl::Status CheckUser(const v1::ServerUser& user) {
-  if (!user.token_sha256().empty() && !IsDigest(user.token_sha256())) {
+  if (!user.token_sha256().empty() && !base::IsDigestText(user.token_sha256())) {
     return absl::InvalidArgumentError(fmt::format(
         "user '{}': token_sha256 is not a sha256 of 64 lower-case hexadecimal digits; make it with "
         "printf %s TOKEN | sha256sum",

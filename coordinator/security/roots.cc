@@ -7,16 +7,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <string>
 #include <system_error>
-
-#include "absl/strings/ascii.h"
 
 namespace ltml::security {
 namespace {
-
-constexpr size_t kLongestName = 253;
 
 // The part of `path` after `root`; empty when it is not below it by its words.
 std::filesystem::path Beneath(const std::filesystem::path& path,
@@ -69,12 +65,6 @@ absl::Status CheckBelow(const std::filesystem::path& path,
                   "leads out of it; "
                   "move it there, or have paths.data extended",
                   path.string(), Names(roots)));
-}
-
-bool IsHostName(const std::string& name) {
-  return !name.empty() && name.size() <= kLongestName && absl::ascii_isalnum(name[0]) &&
-         std::ranges::all_of(
-             name, [](unsigned char c) { return absl::ascii_isalnum(c) || c == '-' || c == '.'; });
 }
 
 }  // namespace ltml::security

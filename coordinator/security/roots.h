@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,9 +12,5 @@ namespace ltml::security {
 // PermissionDenied names path and roots; NotFound when it lies below one but does not exist.
 absl::Status CheckBelow(const std::filesystem::path& path,
                         const std::vector<std::filesystem::path>& roots);
-
-// Host names of the inventory: letters, digits, '-' and '.', beginning with a letter or digit, at
-// most 253.  Addresses may also hold ':' (IPv6).
-bool IsHostName(const std::string& name);
 
 }  // namespace ltml::security

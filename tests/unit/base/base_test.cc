@@ -135,5 +135,13 @@ TEST(Digest, IsSha256AndComparesWhole) {
   EXPECT_FALSE(SameDigest("", "a"));
 }
 
+TEST(Digest, IsWrittenAs64LowerCaseDigits) {
+  EXPECT_TRUE(IsDigestText("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+  for (const std::string& bad : {std::string(), std::string(63, 'a'), std::string(65, 'a'),
+                                 std::string(64, 'A'), std::string(64, 'g')}) {
+    EXPECT_FALSE(IsDigestText(bad)) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace ltml::base
