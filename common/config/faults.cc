@@ -14,6 +14,11 @@ std::string Enclosing(const std::string& path) {
   return cut == std::string::npos ? "" : path.substr(0, cut);
 }
 
+bool LiesIn(const std::string& path, const std::string& outer) {
+  return path.starts_with(outer) &&
+         (path.size() == outer.size() || path[outer.size()] == '.' || path[outer.size()] == '[');
+}
+
 }  // namespace
 
 Faults::Faults(std::string file) : file_(std::move(file)) {}
@@ -28,6 +33,12 @@ void Faults::SetOverride(const std::string& path, const std::string& text) {
 
 void Faults::Add(std::string path, std::string message) {
   faults_.push_back({std::move(path), std::move(message)});
+}
+
+bool Faults::Touch(const std::string& path) const {
+  return std::ranges::any_of(faults_, [&](const Fault& fault) {
+    return LiesIn(fault.path, path) || LiesIn(path, fault.path);
+  });
 }
 
 std::vector<std::string> Faults::Paths() const {

@@ -24,6 +24,8 @@ class Faults {
   void SetOverride(const std::string& path, const std::string& text);
   void Add(std::string path, std::string message);
 
+  // Whether there is a fault of `path`, of something in it or of something around it.
+  bool Touch(const std::string& path) const;
   // Fields that have a fault; of an entry "a.b[2]", the field "a.b".
   std::vector<std::string> Paths() const;
   // InvalidArgument with a line a fault: "job.toml:7: model.width: got ..."; OK without faults.

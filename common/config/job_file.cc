@@ -1,20 +1,14 @@
 #include "common/config/job_file.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cctype>
-#include <system_error>
 
-#include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/faults.h"
 #include "common/config/toml_reader.h"
 
 namespace ltml::config {
 namespace {
-
-constexpr int64_t kLargestJobFile = 1 << 20;
 
 void ShortenDefaultWarmup(const std::vector<std::string>& given, v1::JobSpec* job) {
   if (std::find(given.begin(), given.end(), "schedule.warmup_steps") != given.end()) return;
@@ -59,16 +53,10 @@ int64_t DefaultWarmupSteps(int64_t steps) { return std::min<int64_t>(500, steps 
 
 absl::StatusOr<v1::JobSpec> ReadJobFile(const std::filesystem::path& file,
                                         const std::vector<std::string>& overrides) {
-  LTML_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(file, kLargestJobFile));
-  std::error_code error;
-  const std::filesystem::path folder = std::filesystem::absolute(file, error).parent_path();
-  if (error) {
-    return absl::InternalError(fmt::format("no current folder: {}", error.message()));
-  }
   v1::JobSpec job;
   Faults faults(file.string());
   LTML_ASSIGN_OR_RETURN(const std::vector<std::string> given,
-                        ReadToml(text, file.string(), folder, overrides, &job, &faults));
+                        ReadToml(file, overrides, &job, &faults));
   ShortenDefaultWarmup(given, &job);
   CheckAcrossFields(job, &faults);
   LTML_RETURN_IF_ERROR(faults.ToStatus());

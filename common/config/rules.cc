@@ -147,6 +147,16 @@ std::string Expected(const FieldDescriptor& field) {
   return range.empty() ? KindText(kind) : KindText(kind) + " " + range;
 }
 
+std::string ExpectedArray(const FieldDescriptor& field) {
+  if (KindOf(field) == Kind::kTable) return "tables under " + Heading(field);
+  return "an array, each entry " + Expected(field);
+}
+
+std::string Heading(const FieldDescriptor& table) {
+  return table.is_repeated() ? fmt::format("[[{}]]", table.name())
+                             : fmt::format("[{}]", table.name());
+}
+
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor& message) {
   std::vector<std::string> names;
   for (int i = 0; i < message.field_count(); ++i) names.push_back(message.field(i)->name());

@@ -11,7 +11,7 @@
 
 namespace ltml::config {
 
-// What a value of the job file is; decides how it is read, printed and described.
+// What a value of a file is; decides how it is read, printed and described.
 enum class Kind { kTable, kText, kPath, kInteger, kNumber, kBoolean, kChoice, kDuration };
 
 Kind KindOf(const google::protobuf::FieldDescriptor& field);
@@ -32,6 +32,10 @@ const google::protobuf::EnumValueDescriptor* FindChoice(
 
 // "an integer from 1 to 1024", "one of \"sgd\", \"adamw\"": one element of a repeated field.
 std::string Expected(const google::protobuf::FieldDescriptor& field);
+// "an array, each entry an integer", "tables under [[hosts]]": all of a repeated field.
+std::string ExpectedArray(const google::protobuf::FieldDescriptor& field);
+// How a table begins in a file: "[limits]", "[[hosts]]".
+std::string Heading(const google::protobuf::FieldDescriptor& table);
 // "from 1 to 1024", "above 0, at most 1"; empty without bounds.
 std::string RangeText(const google::protobuf::FieldDescriptor& field);
 

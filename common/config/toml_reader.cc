@@ -5,13 +5,14 @@
 #include <toml++/toml.h>
 
 #include <optional>
+#include <system_error>
 
 #include "absl/strings/str_split.h"
+#include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/field_value.h"
 #include "common/config/nearest.h"
 #include "common/config/rules.h"
-#include "ltml/v1/job.pb.h"
 
 namespace ltml::config {
 namespace {
@@ -19,6 +20,8 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
+
+constexpr int64_t kLargestFile = 1 << 20;
 
 std::string Join(const std::string& path, std::string_view name) {
   return path.empty() ? std::string(name) : fmt::format("{}.{}", path, name);
@@ -81,8 +84,8 @@ void Override(const std::string& text, const Descriptor& root, toml::table* tabl
 
 class Reader {
  public:
-  Reader(std::filesystem::path folder, Faults* faults)
-      : folder_(std::move(folder)), faults_(faults) {}
+  Reader(const Descriptor& root, std::filesystem::path folder, Faults* faults)
+      : root_(root), folder_(std::move(folder)), faults_(faults) {}
 
   void ReadTable(const toml::table& table, const std::string& path, Message* message) {
     const Descriptor& type = *message->GetDescriptor();
@@ -108,34 +111,45 @@ class Reader {
   void ReadField(const toml::node& value, const FieldDescriptor& field, const std::string& path,
                  Message* message) {
     if (field.is_repeated()) return ReadArray(value, field, path, message);
+    ReadEntry(value, field, path, message);
+  }
+
+  // A singular field, or one entry of a repeated one.  An entry that is no table leaves an empty
+  // message, so that those after it keep their place.
+  void ReadEntry(const toml::node& value, const FieldDescriptor& field, const std::string& path,
+                 Message* message) {
     if (KindOf(field) != Kind::kTable) {
       return SetField(value, field, path, folder_, message, faults_);
     }
+    const auto* reflection = message->GetReflection();
+    Message* inner = field.is_repeated() ? reflection->AddMessage(message, &field)
+                                         : reflection->MutableMessage(message, &field);
     const toml::table* table = value.as_table();
     if (table == nullptr) {
       return faults_->Add(path, fmt::format("got {}, expected a table", ShowValue(value)));
     }
-    ReadTable(*table, path, message->GetReflection()->MutableMessage(message, &field));
+    ReadTable(*table, path, inner);
   }
 
   void ReadArray(const toml::node& value, const FieldDescriptor& field, const std::string& path,
                  Message* message) {
     const toml::array* array = value.as_array();
     if (array == nullptr) {
-      return faults_->Add(path, fmt::format("got {}, expected an array, each entry {}",
-                                            ShowValue(value), Expected(field)));
+      return faults_->Add(
+          path, fmt::format("got {}, expected {}", ShowValue(value), ExpectedArray(field)));
     }
     for (size_t i = 0; i < array->size(); ++i) {
       const toml::node& element = (*array)[i];
       const std::string inner = fmt::format("{}[{}]", path, i);
       faults_->SetLine(inner, static_cast<int>(element.source().begin.line));
-      SetField(element, field, inner, folder_, message, faults_);
+      ReadEntry(element, field, inner, message);
     }
   }
 
   void FillAbsent(const FieldDescriptor& field, const std::string& path, Message* message) {
     const std::string inner = Join(path, field.name());
     if (KindOf(field) == Kind::kTable) {
+      if (field.is_repeated()) return;
       return ReadTable({}, inner, message->GetReflection()->MutableMessage(message, &field));
     }
     if (RuleOf(field).required()) {
@@ -155,16 +169,17 @@ class Reader {
   }
 
   // The key under its right table, when it stands in the wrong one.
-  static std::string FoundElsewhere(const std::string& key) {
-    const Descriptor& root = *v1::JobSpec::descriptor();
-    for (int i = 0; i < root.field_count(); ++i) {
-      const FieldDescriptor& table = *root.field(i);
+  std::string FoundElsewhere(const std::string& key) const {
+    for (int i = 0; i < root_.field_count(); ++i) {
+      const FieldDescriptor& table = *root_.field(i);
       if (KindOf(table) != Kind::kTable || !table.message_type()->FindFieldByName(key)) continue;
-      return fmt::format("; did you mean '{}.{}'?", table.name(), key);
+      return table.is_repeated() ? fmt::format("; did you mean '{}' in {}?", key, Heading(table))
+                                 : fmt::format("; did you mean '{}.{}'?", table.name(), key);
     }
-    return root.FindFieldByName(key) ? fmt::format("; did you mean '{}' at the top?", key) : "";
+    return root_.FindFieldByName(key) ? fmt::format("; did you mean '{}' at the top?", key) : "";
   }
 
+  const Descriptor& root_;
   std::filesystem::path folder_;
   Faults* faults_;
   std::vector<std::string> given_;
@@ -172,15 +187,22 @@ class Reader {
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string>> ReadToml(std::string_view text, const std::string& file,
-                                                  const std::filesystem::path& folder,
+absl::StatusOr<std::filesystem::path> FolderOf(const std::filesystem::path& file) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(file, error);
+  if (!error) return absolute.parent_path();
+  return absl::InternalError(fmt::format("no current folder: {}", error.message()));
+}
+
+absl::StatusOr<std::vector<std::string>> ReadToml(const std::filesystem::path& file,
                                                   const std::vector<std::string>& overrides,
                                                   Message* message, Faults* faults) {
-  LTML_ASSIGN_OR_RETURN(toml::table table, Parse(text, file));
-  for (const std::string& one : overrides) {
-    Override(one, *message->GetDescriptor(), &table, faults);
-  }
-  Reader reader(folder, faults);
+  LTML_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(file, kLargestFile));
+  LTML_ASSIGN_OR_RETURN(std::filesystem::path folder, FolderOf(file));
+  LTML_ASSIGN_OR_RETURN(toml::table table, Parse(text, file.string()));
+  const Descriptor& root = *message->GetDescriptor();
+  for (const std::string& one : overrides) Override(one, root, &table, faults);
+  Reader reader(root, std::move(folder), faults);
   reader.ReadTable(table, "", message);
   return reader.given();
 }
