@@ -35,6 +35,12 @@ void Faults::Add(std::string path, std::string message) {
   faults_.push_back({std::move(path), std::move(message)});
 }
 
+void Faults::AddUntouched(const Faults& others) {
+  for (const Fault& fault : others.faults_) {
+    if (!Touch(fault.path)) faults_.push_back(fault);
+  }
+}
+
 bool Faults::Touch(const std::string& path) const {
   return std::ranges::any_of(faults_, [&](const Fault& fault) {
     return LiesIn(fault.path, path) || LiesIn(path, fault.path);

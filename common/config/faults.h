@@ -24,6 +24,8 @@ class Faults {
   void SetOverride(const std::string& path, const std::string& text);
   void Add(std::string path, std::string message);
 
+  // Adds those of `others` whose field has no fault yet: they only follow from that.
+  void AddUntouched(const Faults& others);
   // Whether there is a fault of `path`, of something in it or of something around it.
   bool Touch(const std::string& path) const;
   // Fields that have a fault; of an entry "a.b[2]", the field "a.b".

@@ -7,6 +7,7 @@
 #include "common/config/comments.h"
 #include "common/config/job_file.h"
 #include "common/config/rules.h"
+#include "common/config/server_config.h"
 
 namespace ltml::config {
 namespace {
@@ -40,6 +41,22 @@ part of a step leaves batch norm more than one value in the last map; loss.stati
 streams.global_batch is below 2,097,152; schedule.warmup_steps is at most schedule.steps;
 schedule.milestones, augmentation.crop_scale and augmentation.crop_ratio ascend; the two
 optimizer.betas are below 1; evaluation.every_steps needs data.validation.
+)";
+
+constexpr char kServerIntroduction[] =
+    R"(# Configuration of the server and its clients
+
+This page is made by `ltml schema --server-reference` from `proto/ltml/v1/server_config.proto`.
+
+Both files are TOML; an unknown key, a wrong type or a value out of range is an error with its line,
+and all faults are reported at once. Relative paths start at the file's folder. `ltmld init DIR` writes
+them with all that a pool of one machine needs.
+
+# ltmld.toml
+
+Read by `ltmld run DIR` when it starts. Settings that only hold together: without TLS (`insecure`)
+`listen` is a Unix socket or loopback; `listen` on all interfaces needs `advertise`; names of hosts and
+of users are unique.
 )";
 
 std::string TypeText(const FieldDescriptor& field) {
@@ -100,21 +117,32 @@ std::string Section(const FieldDescriptor& table) {
   const Descriptor& message = *table.message_type();
   std::string comment = CommentOf(table);
   if (comment.empty()) comment = CommentOf(message);
-  std::string text = fmt::format("\n## [{}]\n\n", table.name());
+  std::string text =
+      fmt::format("\n## {}\n\n",
+                  fmt::format(fmt::runtime(table.is_repeated() ? "[[{}]]" : "[{}]"), table.name()));
   if (!comment.empty()) text += comment + "\n\n";
   return text + Rows(message);
 }
 
-}  // namespace
-
-std::string JobReference() {
-  const Descriptor& job = *v1::JobSpec::descriptor();
-  std::string text = kIntroduction;
-  text += "\n## Top of the file\n\n" + Rows(job);
-  for (int i = 0; i < job.field_count(); ++i) {
-    if (KindOf(*job.field(i)) == Kind::kTable) text += Section(*job.field(i));
+// A section for the keys at the top of the file, one for each of its tables.
+std::string Sections(const Descriptor& message) {
+  std::string text = "\n## Top of the file\n\n" + Rows(message);
+  for (int i = 0; i < message.field_count(); ++i) {
+    if (KindOf(*message.field(i)) == Kind::kTable) text += Section(*message.field(i));
   }
   return text;
+}
+
+}  // namespace
+
+std::string JobReference() { return kIntroduction + Sections(*v1::JobSpec::descriptor()); }
+
+std::string ServerReference() {
+  return kServerIntroduction + Sections(*v1::ServerConfig::descriptor()) +
+         "\n# client.toml\n\nHow `ltml` reaches the server; found by `--config`, `LTML_CONFIG`, or "
+         "as "
+         "`ltml/client.toml` in the user's\nconfiguration folder.\n" +
+         Sections(*v1::ClientConfig::descriptor());
 }
 
 }  // namespace ltml::config

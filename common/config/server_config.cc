@@ -1,0 +1,234 @@
+#include "common/config/server_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+#include <string_view>
+#include <system_error>
+
+#include "absl/strings/numbers.h"
+#include "common/base/address.h"
+#include "common/base/host_name.h"
+#include "common/base/status_macros.h"
+#include "common/base/token_digest.h"
+#include "common/config/faults.h"
+#include "common/config/toml_reader.h"
+
+namespace ltml::config {
+namespace {
+
+constexpr size_t kLongestUser = 64;
+constexpr size_t kLongestInterface = 15;  // IFNAMSIZ - 1
+
+bool Allowed(std::string_view text, std::string_view others) {
+  return std::ranges::all_of(text, [&](unsigned char c) {
+    return std::isalnum(c) != 0 || others.find(static_cast<char>(c)) != std::string_view::npos;
+  });
+}
+
+void CheckAddress(const std::string& path, const std::string& text, Faults& faults) {
+  if (base::ParseAddress(text)) return;
+  faults.Add(path, fmt::format("got {:?}, expected HOST:PORT or unix:PATH, as in "
+                               "\"127.0.0.1:7610\"",
+                               text));
+}
+
+bool IsLocalText(const std::string& text) {
+  const auto address = base::ParseAddress(text);
+  return address && base::IsLocal(*address);
+}
+
+void CheckListener(const v1::ServerConfig& config, Faults& faults) {
+  CheckAddress("listen", config.listen(), faults);
+  if (!config.advertise().empty()) CheckAddress("advertise", config.advertise(), faults);
+  if (config.insecure() && !IsLocalText(config.listen())) {
+    faults.Add("insecure",
+               fmt::format("got true with listen = {:?}, expected a Unix socket or loopback: "
+                           "tokens must not cross a network in plaintext",
+                           config.listen()));
+  }
+  const auto told =
+      base::ParseAddress(config.advertise().empty() ? config.listen() : config.advertise());
+  if (told && base::IsAnyInterface(*told)) {
+    faults.Add(config.advertise().empty() ? "listen" : "advertise",
+               "nobody can connect to this address: name one in `advertise` by which ranks and "
+               "users reach this machine");
+  }
+}
+
+void CheckFile(const std::string& path, const std::string& file, Faults& faults) {
+  std::error_code error;
+  if (file.empty()) {
+    faults.Add(path,
+               "missing, expected a PEM file; `ltmld init` makes them, and insecure = true "
+               "serves a Unix socket or loopback without");
+  } else if (!std::filesystem::is_regular_file(file, error)) {
+    faults.Add(path, fmt::format("got {:?}, expected a file that exists", file));
+  }
+}
+
+void CheckTls(const v1::ServerConfig& config, Faults& faults) {
+  if (config.insecure()) return;
+  CheckFile("tls.certificate", config.tls().certificate(), faults);
+  CheckFile("tls.key", config.tls().key(), faults);
+  CheckFile("tls.authority", config.tls().authority(), faults);
+}
+
+void CheckPaths(const v1::ServerConfig& config, Faults& faults) {
+  const auto& roots = config.paths().data();
+  if (roots.empty()) {
+    faults.Add("paths.data", "got no folder, expected at least one below which jobs may read");
+  }
+  for (int i = 0; i < roots.size(); ++i) {
+    std::error_code error;
+    if (std::filesystem::is_directory(roots[i], error)) continue;
+    faults.Add(fmt::format("paths.data[{}]", i),
+               fmt::format("got {:?}, expected a folder that exists", roots[i]));
+  }
+}
+
+// "eth0", or "10.0.0.0/8".
+bool IsInterface(const std::string& text) {
+  const size_t slash = text.find('/');
+  if (slash == std::string::npos) {
+    return !text.empty() && text.size() <= kLongestInterface && text.front() != '-' &&
+           Allowed(text, "-_.:@");
+  }
+  int bits = 0;
+  return absl::SimpleAtoi(text.substr(slash + 1), &bits) && bits >= 0 && bits <= 128 &&
+         Allowed(text.substr(0, slash), ".:") && slash > 0;
+}
+
+bool IsHarmlessVariable(const std::string& name) {
+  const bool identifier =
+      !name.empty() && std::isdigit(static_cast<unsigned char>(name[0])) == 0 && Allowed(name, "_");
+  return identifier &&
+         std::ranges::none_of(
+             std::initializer_list<const char*>{"OMPI_", "PMIX_", "PRTE_", "LD_", "LTML_"},
+             [&](const char* prefix) { return name.starts_with(prefix); });
+}
+
+void CheckLaunch(const v1::ServerConfig& config, Faults& faults) {
+  const v1::ServerLaunch& launch = config.launch();
+  for (int i = 0; i < launch.interfaces_size(); ++i) {
+    if (IsInterface(launch.interfaces(i))) continue;
+    faults.Add(fmt::format("launch.interfaces[{}]", i),
+               fmt::format("got {:?}, expected an interface or a network, as in \"eth1\" or "
+                           "\"10.0.0.0/8\"",
+                           launch.interfaces(i)));
+  }
+  for (int i = 0; i < launch.environment_size(); ++i) {
+    if (IsHarmlessVariable(launch.environment(i))) continue;
+    faults.Add(fmt::format("launch.environment[{}]", i),
+               fmt::format("got {:?}, expected the name of a variable, and none of OMPI_*, PMIX_*, "
+                           "PRTE_*, LD_*, LTML_*",
+                           launch.environment(i)));
+  }
+}
+
+void CheckUsers(const v1::ServerConfig& config, Faults& faults) {
+  std::set<std::string> names;
+  for (int i = 0; i < config.users_size(); ++i) {
+    const v1::ServerUser& user = config.users(i);
+    const std::string path = fmt::format("users[{}].", i);
+    if (user.name().empty() || user.name().size() > kLongestUser || !Allowed(user.name(), "-_.")) {
+      faults.Add(path + "name", fmt::format("got {:?}, expected 1 to {} letters, digits, '-', '_' "
+                                            "and '.'",
+                                            user.name(), kLongestUser));
+    } else if (!names.insert(user.name()).second) {
+      faults.Add(path + "name",
+                 fmt::format("got {:?} once more, expected every name once", user.name()));
+    }
+    const std::string& digest = user.token_sha256();
+    const bool hexadecimal = digest.find_first_not_of("0123456789abcdef") == std::string::npos;
+    if (!digest.empty() && (digest.size() != 2 * base::kTokenDigestBytes || !hexadecimal)) {
+      faults.Add(path + "token_sha256",
+                 "expected a sha256 of 64 lower-case hexadecimal digits: printf %s TOKEN | "
+                 "sha256sum");
+    }
+  }
+  if (!config.insecure() && config.users_size() == 0) {
+    faults.Add("users", "got none, expected at least one user; `ltmld init` makes the first");
+  }
+}
+
+void CheckHosts(const v1::ServerConfig& config, Faults& faults) {
+  std::set<std::string> names;
+  bool others = false;
+  for (int i = 0; i < config.hosts_size(); ++i) {
+    const v1::ServerHost& host = config.hosts(i);
+    const std::string path = fmt::format("hosts[{}].", i);
+    if (!base::IsHostName(host.name())) {
+      faults.Add(path + "name",
+                 fmt::format("got {:?}, expected letters, digits, '-' and '.'", host.name()));
+    } else if (!names.insert(host.name()).second) {
+      faults.Add(path + "name",
+                 fmt::format("got {:?} once more, expected every name once", host.name()));
+    }
+    if (!host.address().empty() && !base::IsHostName(host.address())) {
+      faults.Add(path + "address",
+                 fmt::format("got {:?}, expected a host name or an IPv4 address", host.address()));
+    }
+    others = others || (host.address().empty() ? host.name() : host.address()) != "localhost";
+  }
+  if (config.hosts_size() == 0) faults.Add("hosts", "got none, expected at least one host");
+  if (others && config.launch().agent_size() == 0) {
+    faults.Add("launch.agent", "got no program, expected one that starts commands on other hosts");
+  }
+}
+
+absl::Status CheckServer(const v1::ServerConfig& config, Faults& faults) {
+  for (const auto check :
+       {CheckListener, CheckTls, CheckPaths, CheckLaunch, CheckUsers, CheckHosts}) {
+    Faults found("");
+    check(config, found);
+    faults.AddUntouched(found);
+  }
+  return faults.ToStatus();
+}
+
+absl::Status WithCure(const absl::Status& status, std::string_view cure) {
+  if (!absl::IsNotFound(status)) return status;
+  return absl::NotFoundError(fmt::format("{}; {}", std::string(status.message()), cure));
+}
+
+}  // namespace
+
+absl::StatusOr<v1::ServerConfig> ReadServerConfig(const std::filesystem::path& file) {
+  v1::ServerConfig config;
+  Faults faults(file.string());
+  LTML_RETURN_IF_ERROR(WithCure(ReadToml(file, {}, &config, &faults).status(),
+                                "`ltmld init DIR` makes a folder with one"));
+  LTML_RETURN_IF_ERROR(CheckServer(config, faults));
+  return config;
+}
+
+absl::StatusOr<v1::ClientConfig> ReadClientConfig(const std::filesystem::path& file) {
+  v1::ClientConfig config;
+  Faults faults(file.string());
+  LTML_RETURN_IF_ERROR(WithCure(ReadToml(file, {}, &config, &faults).status(),
+                                "take the client.toml that `ltmld init` or `ltmld user` made"));
+  Faults found("");
+  CheckAddress("server", config.server(), found);
+  if (config.certificate().empty() != config.key().empty()) {
+    found.Add(config.key().empty() ? "key" : "certificate",
+              "missing: a certificate needs its key, and a key its certificate");
+  }
+  if (config.insecure() && !IsLocalText(config.server())) {
+    found.Add("insecure", fmt::format("got true with server = {:?}, expected a Unix socket or "
+                                      "loopback",
+                                      config.server()));
+  }
+  if (!config.insecure() && config.authority().empty()) {
+    found.Add("authority",
+              "missing, expected the PEM file of the authority that signed the "
+              "server's certificate");
+  }
+  faults.AddUntouched(found);
+  LTML_RETURN_IF_ERROR(faults.ToStatus());
+  return config;
+}
+
+}  // namespace ltml::config

@@ -1,0 +1,194 @@
+#include <fmt/format.h>
+#include <pwd.h>
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/base/log.h"
+#include "common/base/status_macros.h"
+#include "common/config/server_config.h"
+#include "coordinator/app/init.h"
+#include "coordinator/app/server.h"
+
+namespace ltml::coordinator {
+namespace {
+
+namespace fs = std::filesystem;
+
+// From SIGTERM to the end, whatever hangs.
+constexpr unsigned kDrainSeconds = 10;
+
+// As those of `ltml`: 2 wrong usage or configuration, 3 not found, 5 the address is taken,
+// 6 conflict, 1 the rest.
+int ExitCode(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return 0;
+    case absl::StatusCode::kInvalidArgument:
+      return 2;
+    case absl::StatusCode::kNotFound:
+      return 3;
+    case absl::StatusCode::kUnavailable:
+      return 5;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition:
+      return 6;
+    default:
+      return 1;
+  }
+}
+
+// Signals are taken by sigwait alone; threads that start later inherit the mask.
+sigset_t BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+absl::Status Run(const fs::path& folder) {
+  const sigset_t signals = BlockSignals();
+  LTML_ASSIGN_OR_RETURN(const v1::ServerConfig config,
+                        config::ReadServerConfig(folder / "ltmld.toml"));
+  LTML_ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Start(config));
+  base::Log(base::LogLevel::kInfo, "READY", "address={} hosts={} users={}", server->address(),
+            config.hosts_size(), config.users_size());
+  ::sd_notify(0, "READY=1");
+  int signal = 0;
+  ::sigwait(&signals, &signal);
+  base::Log(base::LogLevel::kInfo, "draining", "signal={}", signal);
+  ::sd_notify(0, "STOPPING=1");
+  ::alarm(kDrainSeconds);
+  server.reset();
+  base::Log(base::LogLevel::kInfo, "ended");
+  return absl::OkStatus();
+}
+
+std::string LoginName() {
+  const passwd* entry = ::getpwuid(::geteuid());
+  return entry == nullptr ? "admin" : entry->pw_name;
+}
+
+struct InitArguments {
+  std::string folder, listen = "127.0.0.1:7610", advertise, user = LoginName();
+  std::vector<std::string> data;
+  int slots = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
+  bool allow_root = false;
+};
+
+absl::Status Init(const InitArguments& arguments) {
+  InitOptions options;
+  options.folder = arguments.folder;
+  options.listen = arguments.listen;
+  options.advertise = arguments.advertise;
+  options.user = arguments.user;
+  for (const std::string& root : arguments.data) options.data.push_back(fs::absolute(root));
+  if (options.data.empty()) options.data.push_back(fs::current_path());
+  options.slots = arguments.slots;
+  options.allow_root = arguments.allow_root;
+  LTML_RETURN_IF_ERROR(InitServer(options));
+  const std::string folder = fs::absolute(options.folder).lexically_normal().string();
+  if (::geteuid() == 0 && !options.allow_root) {
+    fmt::print(stderr,
+               "ltmld: note: as root, jobs run only with launch.allow_root = true in "
+               "{}/ltmld.toml, or as another user\n",
+               folder);
+  }
+  fmt::print(
+      "Made a pool of one host with {} slots; jobs may read below {}.  Next:\n"
+      "  ltmld run {}\n"
+      "  export LTML_CONFIG={}/client.toml\n"
+      "  ltml submit JOB.toml --watch\n",
+      options.slots, fmt::join(options.data, ", "), folder, folder);
+  return absl::OkStatus();
+}
+
+struct UserArguments {
+  std::string folder;
+  NewUser user;
+};
+
+absl::Status Add(const UserArguments& arguments) {
+  LTML_RETURN_IF_ERROR(AddUser(arguments.folder, arguments.user));
+  fmt::print(
+      "Give {}/users/{} to the user, who sets LTML_CONFIG to the client.toml in it; then start the "
+      "server again\n",
+      fs::absolute(arguments.folder).lexically_normal().string(), arguments.user.name);
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  CLI::App program("The server of a pool: takes training jobs, places and runs them");
+  program.require_subcommand(1);
+  absl::Status status;
+
+  std::string folder;
+  CLI::App* run = program.add_subcommand("run", "Serves the pool in DIR until SIGTERM");
+  run->add_option("DIR", folder, "A folder made by `ltmld init`")->required();
+  run->footer("Example:\n  ltmld run pool");
+  run->callback([&] { status = Run(folder); });
+
+  InitArguments init_arguments;
+  CLI::App* init = program.add_subcommand(
+      "init", "Makes DIR: configuration, certificates, and the first user, an admin");
+  init->add_option("DIR", init_arguments.folder, "A new or empty folder")->required();
+  init->add_option("--listen", init_arguments.listen, "HOST:PORT to serve on")
+      ->capture_default_str();
+  init->add_option("--advertise", init_arguments.advertise,
+                   "HOST:PORT as other hosts see it, where that is another one");
+  init->add_option("--user", init_arguments.user, "The first user's name")->capture_default_str();
+  init->add_option("--data", init_arguments.data,
+                   "A folder that jobs may read below; may be repeated (default: this folder)")
+      ->allow_extra_args(false);
+  init->add_option("--slots", init_arguments.slots, "Cores of this machine that jobs may use")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65536).description(""));
+  init->add_flag("--allow-root", init_arguments.allow_root, "Let jobs run as root");
+  init->footer("Example:\n  ltmld init pool --data /srv/data --slots 16");
+  init->callback([&] { status = Init(init_arguments); });
+
+  UserArguments user_arguments;
+  CLI::App* user = program.add_subcommand("user", "Adds a user to the pool in DIR");
+  user->add_option("DIR", user_arguments.folder, "A folder made by `ltmld init`")->required();
+  user->add_option("NAME", user_arguments.user.name, "Letters, digits, '-', '_' and '.'")
+      ->required();
+  const std::map<std::string, v1::ServerUser::Role> roles = {
+      {"viewer", v1::ServerUser::ROLE_VIEWER},
+      {"submitter", v1::ServerUser::ROLE_SUBMITTER},
+      {"admin", v1::ServerUser::ROLE_ADMIN}};
+  user->add_option("--role", user_arguments.user.role,
+                   "viewer sees all jobs, submitter also runs jobs, admin changes all "
+                   "(default: submitter)")
+      ->transform(CLI::CheckedTransformer(roles).description(""))
+      ->type_name("ROLE");
+  user->add_flag("--token", user_arguments.user.token,
+                 "A bearer token in place of a certificate");
+  user->footer("Example:\n  ltmld user pool ada --role submitter");
+  user->callback([&] { status = Add(user_arguments); });
+
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? 0 : 2;
+  }
+  if (!status.ok()) {
+    fmt::print(stderr, "ltmld: {}\n", std::string(status.message()));
+  }
+  return ExitCode(status);
+}
+
+}  // namespace
+}  // namespace ltml::coordinator
+
+int main(int argc, char** argv) { return ltml::coordinator::Main(argc, argv); }

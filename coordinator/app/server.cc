@@ -1,0 +1,199 @@
+#include "coordinator/app/server.h"
+
+#include <fmt/format.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <chrono>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "common/base/files.h"
+#include "common/base/log.h"
+#include "common/base/status_macros.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/credentials.h"
+#include "coordinator/app/job_data.h"
+#include "coordinator/app/service_runner.h"
+#include "coordinator/rpc/job_api.h"
+#include "coordinator/security/audit_file.h"
+#include "coordinator/store/sqlite_store.h"
+
+namespace ltml::coordinator {
+namespace {
+
+// For calls under way when the server ends.
+constexpr std::chrono::seconds kEndLimit(3);
+constexpr int kMetadataLimitBytes = 16 << 10;
+
+absl::Status MakeFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) return absl::OkStatus();
+  return absl::InternalError(
+      fmt::format("cannot create '{}': {}", folder.string(), error.message()));
+}
+
+absl::StatusOr<rpc::TlsFiles> ReadTls(const v1::ServerTls& tls) {
+  rpc::TlsFiles files;
+  LTML_ASSIGN_OR_RETURN(files.certificate, base::ReadFile(tls.certificate()));
+  LTML_ASSIGN_OR_RETURN(files.key, base::ReadFile(tls.key()));
+  LTML_ASSIGN_OR_RETURN(files.authority, base::ReadFile(tls.authority()));
+  return files;
+}
+
+// `address` with the port that was taken for port 0.
+std::string WithPort(const std::string& address, int port) {
+  const size_t colon = address.rfind(':');
+  if (address.starts_with("unix:") || colon == std::string::npos) return address;
+  return fmt::format("{}:{}", address.substr(0, colon), port);
+}
+
+class LiveServer final : public Server {
+ public:
+  explicit LiveServer(const v1::ServerConfig& config) : config_(config) {}
+  ~LiveServer() override;
+
+  absl::Status Start();
+  const std::string& address() const override { return address_; }
+
+ private:
+  absl::Status OpenStore();
+  absl::Status Identify();
+  absl::Status StartManager();
+  absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials() const;
+  absl::Status Listen();
+
+  const v1::ServerConfig config_;
+  std::string address_;
+  rpc::TlsFiles tls_;
+  std::unique_ptr<store::SqliteStore> store_;
+  std::optional<security::Directory> directory_;
+  std::unique_ptr<security::RateLimit> limit_;
+  std::unique_ptr<security::AuditLog> audit_;
+  std::unique_ptr<JobData> data_;
+  std::unique_ptr<WorkerGateway> gateway_;
+  std::unique_ptr<ServiceRunner> runner_;
+  std::unique_ptr<service::JobManager> manager_;
+  std::unique_ptr<JobApi> api_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+absl::Status LiveServer::OpenStore() {
+  const v1::ServerPaths& paths = config_.paths();
+  LTML_RETURN_IF_ERROR(MakeFolder(paths.store()));
+  LTML_RETURN_IF_ERROR(MakeFolder(paths.runs()));
+  LTML_ASSIGN_OR_RETURN(store_, store::SqliteStore::Open({.folder = paths.store()}));
+  return absl::OkStatus();
+}
+
+absl::Status LiveServer::Identify() {
+  LTML_ASSIGN_OR_RETURN(directory_, security::Directory::Create(config_));
+  if (!config_.insecure()) {
+    LTML_ASSIGN_OR_RETURN(tls_, ReadTls(config_.tls()));
+  }
+  const v1::ServerLimits& limits = config_.limits();
+  limit_ = std::make_unique<security::RateLimit>(limits.requests_per_second(),
+                                                 limits.streams_per_user());
+  LTML_ASSIGN_OR_RETURN(
+      audit_,
+      security::OpenAuditFile(std::filesystem::path(config_.paths().store()) / "audit.jsonl"));
+  return absl::OkStatus();
+}
+
+absl::Status LiveServer::StartManager() {
+  const auto& roots = config_.paths().data();
+  data_ = std::make_unique<JobData>(std::vector<std::filesystem::path>(roots.begin(), roots.end()));
+  gateway_ = WorkerGateway::Create();
+  runner_ = ServiceRunner::Create({.config = config_,
+                                   .gateway = gateway_.get(),
+                                   .store = store_.get(),
+                                   .authority = tls_.authority});
+  service::JobManagerOptions options;
+  options.config = config_;
+  options.store = store_.get();
+  options.runner = runner_.get();
+  options.inspect = [this](const v1::JobSpec& spec, std::vector<v1::FieldViolation>* violations) {
+    return data_->Inspect(spec, violations);
+  };
+  options.prepare_run = [this](const v1::Job& job) { return data_->PrepareRun(job); };
+  LTML_ASSIGN_OR_RETURN(manager_, service::JobManager::Start(std::move(options)));
+  gateway_->Open();
+  api_ = JobApi::Create({.manager = manager_.get(),
+                         .directory = &*directory_,
+                         .limit = limit_.get(),
+                         .audit = audit_.get(),
+                         .insecure = config_.insecure()});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> LiveServer::Credentials() const {
+  if (config_.insecure()) return grpc::InsecureServerCredentials();
+  return rpc::ServerCredentials(tls_);
+}
+
+absl::Status LiveServer::Listen() {
+  static std::once_flag plugins;
+  std::call_once(plugins, [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  });
+  LTML_ASSIGN_OR_RETURN(const auto credentials, Credentials());
+  grpc::ServerBuilder builder;
+  rpc::ConfigureServer(builder);
+  // Two servers on one port would each get a part of the calls.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataLimitBytes);
+  int port = 0;
+  builder.AddListeningPort(config_.listen(), credentials, &port);
+  builder.RegisterService(gateway_->service());
+  builder.RegisterService(api_->job_service());
+  builder.RegisterService(api_->pool_service());
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || port == 0) {
+    return absl::UnavailableError(
+        fmt::format("cannot listen on {}: the address is taken, or is none of this machine; end "
+                    "the other program, or change `listen` in ltmld.toml",
+                    config_.listen()));
+  }
+  address_ = WithPort(config_.listen(), port);
+  return absl::OkStatus();
+}
+
+absl::Status LiveServer::Start() {
+  LTML_RETURN_IF_ERROR(OpenStore());
+  LTML_RETURN_IF_ERROR(Identify());
+  LTML_RETURN_IF_ERROR(StartManager());
+  LTML_RETURN_IF_ERROR(Listen());
+  server_->GetHealthCheckService()->SetServingStatus(false);
+  runner_->SetAddress(config_.advertise().empty() ? address_ : config_.advertise());
+  manager_->Open();
+  server_->GetHealthCheckService()->SetServingStatus(true);
+  return absl::OkStatus();
+}
+
+LiveServer::~LiveServer() {
+  if (server_ != nullptr) server_->GetHealthCheckService()->SetServingStatus(false);
+  if (api_ != nullptr) api_->EndStreams();
+  if (gateway_ != nullptr) gateway_->EndAll();
+  if (server_ != nullptr) {
+    server_->Shutdown(std::chrono::system_clock::now() + kEndLimit);
+    server_->Wait();
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const v1::ServerConfig& config) {
+  auto server = std::make_unique<LiveServer>(config);
+  LTML_RETURN_IF_ERROR(server->Start());
+  return server;
+}
+
+}  // namespace ltml::coordinator
