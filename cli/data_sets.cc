@@ -7,6 +7,7 @@
 
 #include "cli/context.h"
 #include "common/base/status_macros.h"
+#include "common/dataset/class_table.h"
 
 namespace ltml::cli {
 namespace {
@@ -31,22 +32,11 @@ absl::Status CheckWeights(const v1::JobSpec& job) {
 
 }  // namespace
 
-std::string ClassTableDifference(const std::vector<std::string>& got,
-                                 const std::vector<std::string>& expected) {
-  const size_t common = std::min(got.size(), expected.size());
-  for (size_t k = 0; k < common; ++k) {
-    if (got[k] == expected[k]) continue;
-    return fmt::format("class {} is '{}', expected '{}'", k, got[k], expected[k]);
-  }
-  if (got.size() == expected.size()) return "";
-  return fmt::format("got {} classes, expected {}", got.size(), expected.size());
-}
-
 absl::StatusOr<DatasetPointer> OpenMatchingSet(const std::filesystem::path& folder,
                                                const std::vector<std::string>& classes,
                                                std::string_view owner) {
   LTML_ASSIGN_OR_RETURN(DatasetPointer set, Open(folder));
-  const std::string difference = ClassTableDifference(set->class_names(), classes);
+  const std::string difference = dataset::ClassTableDifference(set->class_names(), classes);
   if (difference.empty()) return set;
   return absl::DataLossError(
       fmt::format("data set '{}' has another class table than {}: {}; import it again with "

@@ -22,8 +22,4 @@ absl::StatusOr<std::shared_ptr<const dataset::Dataset>> OpenMatchingSet(
     const std::filesystem::path& folder, const std::vector<std::string>& classes,
     std::string_view owner);
 
-// The first difference of two class tables in one sentence; empty when they are equal.
-std::string ClassTableDifference(const std::vector<std::string>& got,
-                                 const std::vector<std::string>& expected);
-
 }  // namespace ltml::cli

@@ -15,14 +15,15 @@
 #include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
 #include "common/config/job_file.h"
+#include "common/run/folder.h"
 
 namespace ltml::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kJobFile[] = "job.json";
-constexpr char kDataFile[] = "dataset.json";
+using run::kDataFile;
+using run::kJobFile;
 
 bool Exists(const fs::path& path) {
   std::error_code error;
@@ -174,8 +175,7 @@ absl::Status StartRun(const fs::path& folder, const v1::JobSpec& job, const v1::
         "with --run",
         folder.string()));
   }
-  LTML_RETURN_IF_ERROR(base::WriteJsonFile(folder / kDataFile, data));
-  return RecordJob(folder, job);
+  return run::RecordRun(folder, job, data);
 }
 
 absl::StatusOr<v1::JobSpec> CheckResume(const fs::path& folder, v1::JobSpec job,

@@ -38,13 +38,13 @@ ALLOWED = {
 FOREIGN = [
     (r'(ATen|torch|c10)/', ['worker/model', 'worker/train', 'worker/checkpoint', 'worker/app', 'cmake']),
     (r'mpi\.h', ['worker/collective']),
-    (r'grpcpp/|ltml/v1/.*\.grpc\.pb\.h', ['common/rpc', 'coordinator/rpc', 'worker/session', 'cli']),
+    (r'grpcpp/|ltml/v1/.*\.grpc\.pb\.h', ['common/rpc', 'coordinator/rpc', 'coordinator/app', 'worker/session', 'cli']),
     (r'(jpeglib|turbojpeg|spng)\.h', ['common/image']),
     (r'archive(_entry)?\.h', ['common/dataset']),
     (r'toml\+\+/', ['common/config']),
     (r'CLI/', ['cli', 'coordinator/app']),
     (r'SQLiteCpp/|sqlite3\.h', ['coordinator/store']),
-    (r'openssl/', ['common/base', 'coordinator/security']),
+    (r'openssl/', ['common/base', 'common/rpc', 'coordinator/security']),
 ]
 # The worker's model and trainer stay free of protobuf, so that they build without it.
 NO_PROTO = ['worker/model', 'worker/train', 'worker/collective', 'worker/data']

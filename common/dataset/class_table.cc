@@ -136,4 +136,15 @@ std::optional<uint32_t> ClassTable::Find(std::string_view name) const {
   return found->second;
 }
 
+std::string ClassTableDifference(const std::vector<std::string>& got,
+                                 const std::vector<std::string>& expected) {
+  const size_t common = std::min(got.size(), expected.size());
+  for (size_t k = 0; k < common; ++k) {
+    if (got[k] == expected[k]) continue;
+    return fmt::format("class {} is '{}', expected '{}'", k, got[k], expected[k]);
+  }
+  if (got.size() == expected.size()) return "";
+  return fmt::format("got {} classes, expected {}", got.size(), expected.size());
+}
+
 }  // namespace ltml::dataset

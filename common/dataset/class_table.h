@@ -32,4 +32,8 @@ class ClassTable {
   absl::flat_hash_map<std::string, uint32_t> numbers_;
 };
 
+// The first difference of two class tables in one sentence; empty when they are equal.
+std::string ClassTableDifference(const std::vector<std::string>& got,
+                                 const std::vector<std::string>& expected);
+
 }  // namespace ltml::dataset

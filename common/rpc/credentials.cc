@@ -27,8 +27,8 @@ absl::StatusOr<Certificate> ReadCertificate(const std::string& text, std::string
   Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &X509_free);
   ERR_clear_error();
   if (certificate != nullptr) return certificate;
-  return absl::InvalidArgumentError(
-      fmt::format("the {} is no certificate in PEM form{}", what, text.empty() ? ": it is empty" : ""));
+  return absl::InvalidArgumentError(fmt::format("the {} is no certificate in PEM form{}", what,
+                                                text.empty() ? ": it is empty" : ""));
 }
 
 // A key with a passphrase is one that a daemon cannot read: it is not asked for.
@@ -50,9 +50,8 @@ std::string TimeOf(const ASN1_TIME* time) {
 
 absl::Status CheckTimes(const X509* certificate, std::string_view what) {
   if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
-    return absl::FailedPreconditionError(
-        fmt::format("the {} ended at {}; issue a new one", what,
-                    TimeOf(X509_get0_notAfter(certificate))));
+    return absl::FailedPreconditionError(fmt::format("the {} ended at {}; issue a new one", what,
+                                                     TimeOf(X509_get0_notAfter(certificate))));
   }
   if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0) {
     return absl::FailedPreconditionError(
@@ -105,8 +104,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ClientCredentials(
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(const TlsFiles& files) {
   LTML_RETURN_IF_ERROR(CheckAuthority(files));
   LTML_RETURN_IF_ERROR(CheckOwn(files));
-  grpc::SslServerCredentialsOptions options(
-      GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
+  grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
   options.pem_root_certs = files.authority;
   options.pem_key_cert_pairs.push_back({files.key, files.certificate});
   return grpc::SslServerCredentials(options);

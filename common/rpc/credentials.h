@@ -16,11 +16,9 @@ struct TlsFiles {
   std::string authority;  // of the other side
 };
 
-// Addresses that only this machine's users can reach: unix:..., 127.0.0.0/8, [::1], localhost.
-bool IsLocalAddress(const std::string& address);
-
 // For a client.  Without an authority the connection is plaintext, which is refused with
-// FailedPrecondition off a local address.  InvalidArgument names what does not fit together.
+// FailedPrecondition unless base::IsLocal(address).  InvalidArgument names what does not fit
+// together.
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ClientCredentials(
     const std::string& address, const TlsFiles& files);
 

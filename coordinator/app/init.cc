@@ -84,7 +84,7 @@ absl::Status WriteSecret(const fs::path& file, const std::string& content) {
       fmt::format("cannot set the mode of '{}': {}", file.string(), error.message()));
 }
 
-// The configuration's path options when it names no others.
+// What a new user's files are made of.
 struct PoolFiles {
   security::Certificate authority;
   std::string server;  // the address that users are told
@@ -116,13 +116,13 @@ absl::StatusOr<std::string> WriteUser(const fs::path& folder, const PoolFiles& p
         ClientText(pool.server, "authority = \"authority.pem\"\ntoken_file = \"token\"\n")));
     return std::string(absl::BytesToHexString(base::TokenDigest(token)));
   }
-  LTML_ASSIGN_OR_RETURN(const security::Certificate own,
-                        security::Issue(pool.authority, {.common_name = user.name,
-                                                         .addresses = {}}));
+  LTML_ASSIGN_OR_RETURN(
+      const security::Certificate own,
+      security::Issue(pool.authority, {.common_name = user.name, .addresses = {}}));
   LTML_RETURN_IF_ERROR(WriteSecret(folder / "certificate.pem", own.certificate));
   LTML_RETURN_IF_ERROR(WriteSecret(folder / "key.pem", own.key));
-  LTML_RETURN_IF_ERROR(WriteSecret(
-      folder / "client.toml", ClientText(pool.server, CertificateText("authority.pem", ""))));
+  LTML_RETURN_IF_ERROR(WriteSecret(folder / "client.toml",
+                                   ClientText(pool.server, CertificateText("authority.pem", ""))));
   return std::string();
 }
 
@@ -147,7 +147,7 @@ std::vector<std::string> ServerNames(const InitOptions& options) {
 
 std::string ConfigText(const InitOptions& options) {
   std::vector<std::string> roots;
-  for (const fs::path& root : options.data) roots.push_back(Quoted(root.string()));
+  for (const std::string& root : options.data) roots.push_back(Quoted(root));
   return fmt::format(
       R"(# The server of a pool; every key is told in docs/server-config.md.  Paths start at this folder.
 
@@ -180,8 +180,8 @@ device = "cpu"
 
 # Who may use the server; `ltmld user` adds more.
 )",
-      Quoted(options.listen), Quoted(options.advertise), fmt::join(roots, ", "),
-      options.allow_root, options.slots);
+      Quoted(options.listen), Quoted(options.advertise), fmt::join(roots, ", "), options.allow_root,
+      options.slots);
 }
 
 absl::Status WritePool(const fs::path& folder, const InitOptions& options) {
@@ -192,9 +192,8 @@ absl::Status WritePool(const fs::path& folder, const InitOptions& options) {
   pool.server = options.advertise.empty() ? options.listen : options.advertise;
   LTML_ASSIGN_OR_RETURN(
       const security::Certificate server,
-      security::Issue(pool.authority, {.common_name = "ltmld",
-                                       .addresses = ServerNames(options),
-                                       .server = true}));
+      security::Issue(pool.authority,
+                      {.common_name = "ltmld", .addresses = ServerNames(options), .server = true}));
   const std::pair<const char*, const std::string&> files[] = {
       {"authority.pem", pool.authority.certificate},
       {"authority.key", pool.authority.key},
@@ -236,8 +235,8 @@ absl::Status MoveInto(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::rename(from, to, error);
   if (!error) return absl::OkStatus();
-  return absl::InternalError(fmt::format("cannot move '{}' to '{}': {}", from.string(),
-                                         to.string(), error.message()));
+  return absl::InternalError(
+      fmt::format("cannot move '{}' to '{}': {}", from.string(), to.string(), error.message()));
 }
 
 }  // namespace
@@ -257,8 +256,7 @@ absl::Status InitServer(const InitOptions& options) {
 
 absl::Status AddUser(const fs::path& folder, const NewUser& user) {
   LTML_RETURN_IF_ERROR(CheckUserName(user.name));
-  LTML_ASSIGN_OR_RETURN(const v1::ServerConfig config,
-                        config::ReadServerConfig(folder / kConfig));
+  LTML_ASSIGN_OR_RETURN(const v1::ServerConfig config, config::ReadServerConfig(folder / kConfig));
   for (const v1::ServerUser& known : config.users()) {
     if (known.name() != user.name) continue;
     return absl::AlreadyExistsError(

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <pwd.h>
 #include <signal.h>
 #include <systemd/sd-daemon.h>
@@ -8,6 +9,8 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -93,8 +96,10 @@ absl::Status Init(const InitArguments& arguments) {
   options.listen = arguments.listen;
   options.advertise = arguments.advertise;
   options.user = arguments.user;
-  for (const std::string& root : arguments.data) options.data.push_back(fs::absolute(root));
-  if (options.data.empty()) options.data.push_back(fs::current_path());
+  for (const std::string& root : arguments.data) {
+    options.data.push_back(fs::absolute(root).lexically_normal().string());
+  }
+  if (options.data.empty()) options.data.push_back(fs::current_path().string());
   options.slots = arguments.slots;
   options.allow_root = arguments.allow_root;
   LTML_RETURN_IF_ERROR(InitServer(options));
@@ -128,63 +133,66 @@ absl::Status Add(const UserArguments& arguments) {
   return absl::OkStatus();
 }
 
-int Main(int argc, char** argv) {
-  CLI::App program("The server of a pool: takes training jobs, places and runs them");
-  program.require_subcommand(1);
-  absl::Status status;
-
-  std::string folder;
+void AddRun(CLI::App& program, absl::Status& status) {
+  const auto folder = std::make_shared<std::string>();
   CLI::App* run = program.add_subcommand("run", "Serves the pool in DIR until SIGTERM");
-  run->add_option("DIR", folder, "A folder made by `ltmld init`")->required();
+  run->add_option("DIR", *folder, "A folder made by `ltmld init`")->required();
   run->footer("Example:\n  ltmld run pool");
-  run->callback([&] { status = Run(folder); });
+  run->callback([folder, &status] { status = Run(*folder); });
+}
 
-  InitArguments init_arguments;
+void AddInit(CLI::App& program, absl::Status& status) {
+  const auto arguments = std::make_shared<InitArguments>();
   CLI::App* init = program.add_subcommand(
       "init", "Makes DIR: configuration, certificates, and the first user, an admin");
-  init->add_option("DIR", init_arguments.folder, "A new or empty folder")->required();
-  init->add_option("--listen", init_arguments.listen, "HOST:PORT to serve on")
-      ->capture_default_str();
-  init->add_option("--advertise", init_arguments.advertise,
+  init->add_option("DIR", arguments->folder, "A new or empty folder")->required();
+  init->add_option("--listen", arguments->listen, "HOST:PORT to serve on")->capture_default_str();
+  init->add_option("--advertise", arguments->advertise,
                    "HOST:PORT as other hosts see it, where that is another one");
-  init->add_option("--user", init_arguments.user, "The first user's name")->capture_default_str();
-  init->add_option("--data", init_arguments.data,
+  init->add_option("--user", arguments->user, "The first user's name")->capture_default_str();
+  init->add_option("--data", arguments->data,
                    "A folder that jobs may read below; may be repeated (default: this folder)")
       ->allow_extra_args(false);
-  init->add_option("--slots", init_arguments.slots, "Cores of this machine that jobs may use")
+  init->add_option("--slots", arguments->slots, "Cores of this machine that jobs may use")
       ->capture_default_str()
       ->check(CLI::Range(1, 65536).description(""));
-  init->add_flag("--allow-root", init_arguments.allow_root, "Let jobs run as root");
+  init->add_flag("--allow-root", arguments->allow_root, "Let jobs run as root");
   init->footer("Example:\n  ltmld init pool --data /srv/data --slots 16");
-  init->callback([&] { status = Init(init_arguments); });
+  init->callback([arguments, &status] { status = Init(*arguments); });
+}
 
-  UserArguments user_arguments;
+void AddUserCommand(CLI::App& program, absl::Status& status) {
+  const auto arguments = std::make_shared<UserArguments>();
   CLI::App* user = program.add_subcommand("user", "Adds a user to the pool in DIR");
-  user->add_option("DIR", user_arguments.folder, "A folder made by `ltmld init`")->required();
-  user->add_option("NAME", user_arguments.user.name, "Letters, digits, '-', '_' and '.'")
-      ->required();
+  user->add_option("DIR", arguments->folder, "A folder made by `ltmld init`")->required();
+  user->add_option("NAME", arguments->user.name, "Letters, digits, '-', '_' and '.'")->required();
   const std::map<std::string, v1::ServerUser::Role> roles = {
       {"viewer", v1::ServerUser::ROLE_VIEWER},
       {"submitter", v1::ServerUser::ROLE_SUBMITTER},
       {"admin", v1::ServerUser::ROLE_ADMIN}};
-  user->add_option("--role", user_arguments.user.role,
+  user->add_option("--role", arguments->user.role,
                    "viewer sees all jobs, submitter also runs jobs, admin changes all "
                    "(default: submitter)")
       ->transform(CLI::CheckedTransformer(roles).description(""))
       ->type_name("ROLE");
-  user->add_flag("--token", user_arguments.user.token,
-                 "A bearer token in place of a certificate");
+  user->add_flag("--token", arguments->user.token, "A bearer token in place of a certificate");
   user->footer("Example:\n  ltmld user pool ada --role submitter");
-  user->callback([&] { status = Add(user_arguments); });
+  user->callback([arguments, &status] { status = Add(*arguments); });
+}
 
+int Main(int argc, char** argv) {
+  CLI::App program("The server of a pool: takes training jobs, places and runs them");
+  program.require_subcommand(1);
+  absl::Status status;
+  AddRun(program, status);
+  AddInit(program, status);
+  AddUserCommand(program, status);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return program.exit(error) == 0 ? 0 : 2;
   }
-  if (!status.ok()) {
-    fmt::print(stderr, "ltmld: {}\n", std::string(status.message()));
-  }
+  if (!status.ok()) fmt::print(stderr, "ltmld: {}\n", std::string(status.message()));
   return ExitCode(status);
 }
 

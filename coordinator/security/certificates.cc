@@ -189,9 +189,8 @@ absl::StatusOr<Certificate> MakeAuthority(const std::string& name) {
 
 absl::StatusOr<Certificate> Issue(const Certificate& authority, const CertificateRequest& request) {
   if (request.common_name.empty() || request.common_name.size() > kLongestName) {
-    return absl::InvalidArgumentError(
-        fmt::format("a certificate's name takes 1 to {} bytes, got '{}'", kLongestName,
-                    request.common_name));
+    return absl::InvalidArgumentError(fmt::format(
+        "a certificate's name takes 1 to {} bytes, got '{}'", kLongestName, request.common_name));
   }
   LTML_ASSIGN_OR_RETURN(const std::string names, AlternativeNames(request.addresses));
   LTML_ASSIGN_OR_RETURN(const X509Pointer signer, ReadCertificate(authority.certificate));

@@ -62,8 +62,10 @@ class JobManager {
  public:
   using JobDone = std::function<void(absl::StatusOr<v1::Job>)>;
 
-  // Loads the store and adopts what runs.  Internal or Unavailable from the store.
+  // Loads the store; the runner has adopted what runs.  Internal or Unavailable from the store.
   static absl::StatusOr<std::unique_ptr<JobManager>> Start(JobManagerOptions options);
+  // Waiting jobs are placed from here on.
+  virtual void Open() = 0;
   // Leaves attempts running: the next server adopts them.
   virtual ~JobManager() = default;
 

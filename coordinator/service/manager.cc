@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "absl/synchronization/notification.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 
@@ -19,7 +20,9 @@ JobManagerOptions Complete(JobManagerOptions options) {
 
 absl::StatusOr<std::unique_ptr<JobManager>> JobManager::Start(JobManagerOptions options) {
   LTML_ASSIGN_OR_RETURN(const jobs::Snapshot snapshot, options.store->Load());
-  return std::make_unique<Manager>(std::move(options), snapshot);
+  auto manager = std::make_unique<Manager>(std::move(options), snapshot);
+  manager->AwaitAdoption();
+  return manager;
 }
 
 Manager::Manager(JobManagerOptions options, const jobs::Snapshot& snapshot)
@@ -54,6 +57,17 @@ Manager::~Manager() {
   }
   replies_.End();
   hub_.End();
+}
+
+void Manager::AwaitAdoption() {
+  absl::Notification adopted;
+  attempts_.Post([&adopted] { adopted.Notify(); });
+  adopted.WaitForNotification();
+}
+
+void Manager::Open() {
+  const absl::MutexLock lock(&mutex_);
+  open_ = true;
 }
 
 void Manager::Restore(const jobs::Snapshot& snapshot) {
@@ -96,7 +110,7 @@ void Manager::Restore(const jobs::Snapshot& snapshot) {
 
 void Manager::RunTimer() {
   const auto wake = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return ending_ || (schedule_ && std::chrono::steady_clock::now() >= schedule_after_);
+    return ending_ || (open_ && schedule_ && std::chrono::steady_clock::now() >= schedule_after_);
   };
   while (true) {
     {
@@ -124,7 +138,7 @@ void Manager::OnTimer() {
   Expire();
   if (hosts_.CooldownEnded(last_tick_, now)) schedule_ = true;
   last_tick_ = now;
-  if (schedule_ && steady >= schedule_after_) {
+  if (open_ && schedule_ && steady >= schedule_after_) {
     schedule_ = false;
     SchedulePass();
   }

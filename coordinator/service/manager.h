@@ -30,6 +30,9 @@ class Manager : public JobManager {
   Manager(JobManagerOptions options, const jobs::Snapshot& snapshot);
   ~Manager() override;
 
+  // Until the runner has all attempts that an earlier server left.
+  void AwaitAdoption();
+  void Open() override;
   void Submit(const v1::SubmitRequest& request, const Actor& actor, JobDone done) override;
   v1::ValidateResponse Validate(const v1::JobSpec& spec) override;
   void Cancel(const std::string& name, const Actor& actor, JobDone done) override;
@@ -165,6 +168,7 @@ class Manager : public JobManager {
   int64_t next_order_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t next_submit_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t commits_open_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool open_ ABSL_GUARDED_BY(mutex_) = false;
   bool schedule_ ABSL_GUARDED_BY(mutex_) = true;
   std::chrono::steady_clock::time_point schedule_after_ ABSL_GUARDED_BY(mutex_) = {};
   UtcTime last_tick_ ABSL_GUARDED_BY(mutex_);

@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
 #include <algorithm>
 #include <random>
-#include <string_view>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -14,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/credentials.h"
 
 namespace ltml::session {
 namespace {
@@ -22,27 +21,6 @@ using Clock = std::chrono::steady_clock;
 
 double Seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
-}
-
-bool IsLocal(std::string_view address) {
-  const bool numeric = address.find_first_not_of("0123456789.:") == std::string_view::npos;
-  return address.starts_with("unix:") || (numeric && address.starts_with("127.")) ||
-         address.starts_with("localhost:") || address.starts_with("[::1]:");
-}
-
-// The token in the hello proves the rank; a certificate of its own it has not.
-absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsFor(
-    const std::string& address, const std::string& authority) {
-  if (!authority.empty()) {
-    grpc::SslCredentialsOptions options;
-    options.pem_root_certs = authority;
-    return grpc::SslCredentials(options);
-  }
-  if (IsLocal(address)) return grpc::InsecureChannelCredentials();
-  return absl::FailedPreconditionError(fmt::format(
-      "the task names no authority for the coordinator at {}, and its token must not cross a "
-      "network in plaintext: only addresses of this machine are spoken to without TLS",
-      address));
 }
 
 // Ranks that lost one server together come back to the next one spread out.
@@ -62,8 +40,11 @@ Link::~Link() {
 }
 
 absl::Status Link::Connect(std::chrono::nanoseconds limit) {
-  LTML_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelCredentials> credentials,
-                        CredentialsFor(options_.address, options_.authority));
+  // The token in the hello proves the rank; a certificate of its own it has not.
+  LTML_ASSIGN_OR_RETURN(
+      const auto credentials,
+      rpc::ClientCredentials(options_.address,
+                             {.certificate = {}, .key = {}, .authority = options_.authority}));
   channel_ = grpc::CreateCustomChannel(options_.address, credentials, rpc::ClientArguments());
   stub_ = v1::WorkerService::NewStub(channel_);
   const auto deadline = std::chrono::system_clock::now() +

@@ -17,6 +17,7 @@ namespace ltml::coordinator {
 // Keeps jobs and their events in memory; every change is told to those who watch.  Thread-safe.
 class FakeManager final : public service::JobManager {
  public:
+  void Open() override {}
   // Adds a job, or replaces it, and tells it.
   void Put(v1::Job job);
   // Appends an event; returns its sequence number.

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "common/base/sha256.h"
+#include "common/dataset/class_table.h"
 #include "common/dataset/import.h"
 #include "tests/unit/dataset/fixture.h"
 
@@ -133,6 +134,12 @@ TEST_F(DatasetTest, ShardsAreOrdinaryTarFiles) {
   for (size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) output.append(buffer, n);
   EXPECT_EQ(::pclose(pipe), 0);
   EXPECT_EQ(output, Read(At("pictures/1.jpg")));
+}
+
+TEST(ClassTableDifference, NamesTheFirst) {
+  EXPECT_EQ(ClassTableDifference({"a", "b"}, {"a", "b"}), "");
+  EXPECT_EQ(ClassTableDifference({"a", "c"}, {"a", "b"}), "class 1 is 'c', expected 'b'");
+  EXPECT_EQ(ClassTableDifference({"a"}, {"a", "b"}), "got 1 classes, expected 2");
 }
 
 }  // namespace

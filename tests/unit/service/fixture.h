@@ -108,6 +108,7 @@ class ServiceTest : public testing::Test {
     auto manager = JobManager::Start(std::move(options));
     ASSERT_TRUE(manager.ok()) << manager.status();
     manager_ = *std::move(manager);
+    manager_->Open();
   }
 
   virtual v1::ServerConfig Config() {

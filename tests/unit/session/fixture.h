@@ -13,6 +13,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/base/files.h"
+#include "common/base/status_macros.h"
+#include "common/base/token_digest.h"
 #include "coordinator/rpc/worker_server.h"
 #include "worker/session/session.h"
 
@@ -58,6 +60,45 @@ inline statistics::WindowSums RandomSums(uint64_t seed, int classes) {
   }
   return sums;
 }
+
+// One attempt's sessions on a server of their own.
+struct AttemptServerOptions {
+  std::string address;
+  std::string job_id;
+  streams::AttemptOptions attempt;
+  bool training = true;
+  std::string token;
+  std::chrono::nanoseconds lease = std::chrono::seconds(5);
+  coordinator::WorkerEvents events;
+};
+
+class AttemptServer {
+ public:
+  static absl::StatusOr<std::unique_ptr<AttemptServer>> Start(const AttemptServerOptions& options) {
+    auto server = std::make_unique<AttemptServer>();
+    LTML_ASSIGN_OR_RETURN(server->server_, coordinator::WorkerServer::Start(options.address));
+    LTML_ASSIGN_OR_RETURN(server->sessions_, server->server_->gateway().Add(
+                                                 {.job_id = options.job_id,
+                                                  .attempt = options.attempt,
+                                                  .training = options.training,
+                                                  .token_sha256 = base::TokenDigest(options.token),
+                                                  .lease = options.lease,
+                                                  .events = options.events,
+                                                  .restored = {}}));
+    return server;
+  }
+  void SendCommand(v1::Command::Kind kind) { sessions_->SendCommand(kind); }
+  auto Ranks() const { return sessions_->Ranks(); }
+  auto ProtocolFailure() const { return sessions_->ProtocolFailure(); }
+  auto LatestTotals() const { return sessions_->LatestTotals(); }
+  ~AttemptServer() {
+    if (server_ != nullptr) server_->gateway().EndAll();
+  }
+
+ private:
+  std::unique_ptr<coordinator::WorkerServer> server_;
+  std::unique_ptr<coordinator::AttemptSessions> sessions_;
+};
 
 // A coordinator on a private socket, and options of sessions that fit it.
 class CoordinatorTest : public testing::Test {
@@ -111,7 +152,7 @@ class CoordinatorTest : public testing::Test {
   static std::string Text(int64_t number) { return std::to_string(number); }
 
   void StartServer() {
-    auto server = coordinator::WorkerServer::Start(options_);
+    auto server = AttemptServer::Start(options_);
     ASSERT_TRUE(server.ok()) << std::string(server.status().message());
     server_ = *std::move(server);
   }
@@ -138,9 +179,9 @@ class CoordinatorTest : public testing::Test {
   }
 
   base::PrivateFolder folder_;
-  coordinator::WorkerServerOptions options_;
+  AttemptServerOptions options_;
   Told told_;
-  std::unique_ptr<coordinator::WorkerServer> server_;
+  std::unique_ptr<AttemptServer> server_;
 };
 
 }  // namespace ltml

@@ -86,7 +86,7 @@ TEST_F(ServerTest, AHalfClosedSessionEndsWell) {
 
 TEST_F(ServerTest, AnAddressThatCannotBeUsedIsNamed) {
   options_.address = "unix:" + (folder_.path() / "missing" / "socket").string();
-  const auto server = WorkerServer::Start(options_);
+  const auto server = WorkerServer::Start(options_.address);
   EXPECT_TRUE(absl::IsUnavailable(server.status()));
   EXPECT_NE(std::string(server.status().message()).find(options_.address), std::string::npos);
 }
