@@ -99,8 +99,7 @@ ServiceAttempt::ServiceAttempt(Plan plan)
   for (const v1::JournalEntry& entry : plan_.run.restored) {
     if (entry.has_finished()) connected_.insert(entry.finished().rank());
   }
-  run_ = plan_.readable;
-  if (plan_.readable.ok()) run_ = AttemptRun::Create(plan_.run);
+  run_ = plan_.readable.ok() ? AttemptRun::Create(plan_.run) : plan_.readable;
   thread_ = std::thread([this] { Run(); });
 }
 
