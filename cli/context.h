@@ -58,6 +58,10 @@ void AddDataCommand(CLI::App& program, Context& context);
 void AddPlanCommand(CLI::App& program, Context& context);
 void AddTrainCommand(CLI::App& program, Context& context);
 void AddEvalCommand(CLI::App& program, Context& context);
+void AddJobCommands(CLI::App& program, Context& context);   // submit, jobs, job, watch, logs, ...
+void AddPoolCommands(CLI::App& program, Context& context);  // hosts
+void AddReportCommand(CLI::App& program, Context& context);
+void AddDoctorCommand(CLI::App& program, Context& context);
 void AddSchemaCommand(CLI::App& program, Context& context);
 void AddVersionCommand(CLI::App& program, Context& context);
 

@@ -40,6 +40,10 @@ void Build(CLI::App& program, Context& context) {
   AddPlanCommand(program, context);
   AddTrainCommand(program, context);
   AddEvalCommand(program, context);
+  AddJobCommands(program, context);
+  AddPoolCommands(program, context);
+  AddReportCommand(program, context);
+  AddDoctorCommand(program, context);
   AddSchemaCommand(program, context);
   AddVersionCommand(program, context);
 }

@@ -32,7 +32,7 @@ ALLOWED = {
     'worker/checkpoint': ['common/run', 'common/safetensors', 'worker/model'],
     'worker/session': ['common/rpc', 'common/statistics', 'worker/train'],
     'worker/app': ['common', 'worker'],
-    'cli': ['common', 'coordinator/app'],
+    'cli': ['common', 'coordinator/app', 'coordinator/jobs'],
 }
 # Foreign headers -> the rooms that may see them.
 FOREIGN = [
