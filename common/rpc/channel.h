@@ -21,6 +21,9 @@ inline constexpr std::chrono::seconds kKeepAliveTimeout{20};
 inline constexpr std::chrono::milliseconds kFirstReconnect{50};
 inline constexpr std::chrono::milliseconds kLongestReconnect{1000};
 
+// For one attempt to connect, with its TLS handshake.
+inline constexpr std::chrono::seconds kConnectLimit{5};
+
 // Arguments of every channel: limits, keep-alive and reconnects as above; no HTTP proxy, since
 // ranks and coordinator share a private network.
 grpc::ChannelArguments ClientArguments();

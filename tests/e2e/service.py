@@ -29,16 +29,20 @@ def is_tables(value):
 
 
 class Server:
-    """`ltmld init` and `ltmld run` in `folder`.  `change` may edit the configuration."""
+    """`ltmld init` and `ltmld run` in `folder`.  `hosts` are (name, address, slots); `change` may edit
+    the configuration."""
 
-    def __init__(self, folder, data, slots=4, change=None):
+    def __init__(self, folder, data, slots=4, change=None, listen='127.0.0.1', agent=None,
+                 hosts=None):
         self.folder = folder
-        subprocess.run([LTMLD, 'init', str(folder), '--listen', '127.0.0.1:0'], check=True,
-                       capture_output=True, timeout=60)
+        self.listen = listen
+        subprocess.run([LTMLD, 'init', str(folder), '--listen', f'{listen}:0', '--data', str(data),
+                        '--allow-root'], check=True, capture_output=True, timeout=60)
         self.config = tomllib.loads((folder / 'ltmld.toml').read_text())
-        self.config.setdefault('paths', {})['data'] = [str(data)]
-        self.config.setdefault('launch', {})['allow_root'] = True
-        self.config['hosts'] = [{'name': 'localhost', 'address': 'localhost', 'slots': slots}]
+        self.config['hosts'] = [{'name': name, 'address': address, 'slots': slots}
+                                for name, address, slots in hosts or [('localhost',) * 2 + (slots,)]]
+        if agent:
+            self.config['launch']['agent'] = [str(agent)]
         if change:
             change(self.config)
         self._write('ltmld.toml', self.config)
@@ -49,16 +53,21 @@ class Server:
         (self.folder / name).write_text(toml(table) + '\n')
 
     def start(self, seconds=30):
-        """Returns once the log says READY; client.toml then has the port."""
-        self.lines = []
-        self.process = subprocess.Popen([LTMLD, 'run', str(self.folder)], stderr=subprocess.PIPE,
-                                        text=True)
-        threading.Thread(target=self._collect, args=(self.process.stderr,), daemon=True).start()
+        """Returns once the log says READY; the port then stays the same."""
+        self.spawn()
         address = harness.wait_until(self._ready_address, seconds, 'READY of ltmld')
+        self.config['listen'] = address
+        self._write('ltmld.toml', self.config)
         client = tomllib.loads((self.folder / 'client.toml').read_text())
         client['server'] = address
         self._write('client.toml', client)
         return self
+
+    def spawn(self):
+        self.lines = []
+        self.process = subprocess.Popen([LTMLD, 'run', str(self.folder)], stderr=subprocess.PIPE,
+                                        text=True)
+        threading.Thread(target=self._collect, args=(self.process.stderr,), daemon=True).start()
 
     def _collect(self, pipe):
         with contextlib.closing(pipe):
@@ -69,7 +78,7 @@ class Server:
         if self.process.poll() is not None:
             raise AssertionError('ltmld has ended:\n' + ''.join(self.lines)[-3000:])
         for line in list(self.lines):
-            found = re.search(r'(127\.0\.0\.1:[1-9]\d*)', line) if 'READY' in line.upper() else None
+            found = re.search(r'READY address=(\S+:[1-9]\d*)', line)
             if found:
                 return found.group(1)
         return None
@@ -86,6 +95,50 @@ class Server:
             self.process.wait()
             raise
 
+    def kill(self):
+        self.stop(signal.SIGKILL)
+
     def resident_bytes(self):
         with open(f'/proc/{self.process.pid}/statm', encoding='ascii') as file:
             return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+
+    # What a user does with `ltml`.
+
+    def command(self, *arguments, timeout=120):
+        return harness.run(*arguments, timeout=timeout,
+                           env={'LTML_CONFIG': str(self.folder / 'client.toml')})
+
+    def run(self, *arguments, timeout=120):
+        result = self.command(*arguments, timeout=timeout)
+        assert result.returncode == 0, (
+            f'{arguments}: {result.returncode}\n{result.stderr[-2000:]}\n{"".join(self.lines)[-2000:]}')
+        return result.stdout
+
+    def submit(self, job_file, *arguments):
+        return self.run('submit', job_file, *arguments).strip()
+
+    def job(self, job):
+        return json.loads(self.run('job', job, '--output', 'json'))
+
+    def state(self, job):
+        return self.job(job)['state'].removeprefix('JOB_STATE_')
+
+    def events(self, job):
+        """All events of a job that has ended."""
+        lines = self.command('watch', job, '--output', 'json').stdout.splitlines()
+        return [json.loads(line) for line in lines]
+
+    def states(self, job):
+        return [event['state_change']['to'].removeprefix('JOB_STATE_') for event in self.events(job)
+                if 'state_change' in event]
+
+    def digest(self, job):
+        return json.loads(self.run('report', job, '--output', 'json'))['model_digest']
+
+    def await_state(self, job, *states, seconds=60):
+        return harness.wait_until(lambda: self.state(job) in states, seconds,
+                                  f'{job} in {states}; log:\n{"".join(self.lines)[-2000:]}')
+
+    def await_step(self, job, step, seconds=60):
+        return harness.wait_until(lambda: int(self.job(job)['step']) >= step, seconds,
+                                  f'{job} at step {step}; log:\n{"".join(self.lines)[-2000:]}')

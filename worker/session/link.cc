@@ -97,8 +97,11 @@ void Link::ReadLoop() {
   std::chrono::milliseconds pause = rpc::kFirstReconnect;
   while (true) {
     Call call;
+    // Only a call that waits drives the TLS handshake of its connection.
+    call.context.set_wait_for_ready(true);
+    Announce(call);
     call.stream = stub_->Session(&call.context);
-    if (!Attach(call)) call.context.TryCancel();
+    if (!Attach()) call.context.TryCancel();
     v1::CoordinatorMessage message;
     bool heard = false;
     while (call.stream->Read(&message)) {
@@ -118,10 +121,16 @@ void Link::ReadLoop() {
   }
 }
 
-bool Link::Attach(Call& call) {
+// Stop cancels it from here on, also while it waits for the connection.
+void Link::Announce(Call& call) {
+  absl::MutexLock lock(&mutex_);
+  call_ = &call;
+  if (stopped_) call.context.TryCancel();
+}
+
+bool Link::Attach() {
   absl::MutexLock lock(&mutex_);
   if (stopped_) return false;
-  call_ = &call;
   writable_ = true;
   greeted_ = false;
   outbox_.Restart(options_.hello());
@@ -142,7 +151,9 @@ bool Link::Ended(const grpc::Status& status, bool heard) {
   absl::MutexLock lock(&mutex_);
   if (closing_ && outbox_.empty() && status.ok()) closed_ = true;
   if (closed_ || stopped_) return true;
-  if (!heard) return false;
+  // Of many tries that end alike the first is told.
+  if (!heard && status.error_message() == last_reason_) return false;
+  last_reason_ = status.error_message();
   base::Log(base::LogLevel::kWarning, "coordinator_disconnected", "address={} reason={}",
             base::LogValue(options_.address), base::LogValue(status.error_message()));
   return false;

@@ -55,7 +55,8 @@ class Link {
   };
 
   void ReadLoop();
-  bool Attach(Call& call);
+  void Announce(Call& call);
+  bool Attach();
   // Takes the call back from the writing thread.
   void Detach(Call& call);
   // True when there is nothing left to read.  `heard`: the connection worked before it ended.
@@ -75,6 +76,7 @@ class Link {
   bool writable_ ABSL_GUARDED_BY(mutex_) = false;
   bool greeted_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string last_reason_ ABSL_GUARDED_BY(mutex_);  // why the last session ended
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
