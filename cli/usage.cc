@@ -12,9 +12,7 @@
 namespace ltml::cli {
 namespace {
 
-constexpr std::array<std::string_view, 15> kLaterCommands = {
-    "predict", "export", "report", "submit", "jobs",  "job",    "watch",     "logs",
-    "cancel",  "pause",  "resume", "wait",   "hosts", "doctor", "completion"};
+constexpr std::array<std::string_view, 3> kLaterCommands = {"predict", "export", "completion"};
 
 // "ltml data" of the deepest command that was recognised.
 struct Reached {

@@ -62,9 +62,22 @@ TEST(Program, WrongValues) {
 }
 
 TEST(Program, LaterCommands) {
-  for (const char* command : {"submit", "jobs", "predict", "doctor", "hosts drain x"}) {
+  for (const char* command : {"predict", "export x", "report --html page x"}) {
     ExpectRefused(command, 2, "is not available in this version");
   }
+}
+
+TEST(Program, ServersThatCannotBeSpokenToAreExplained) {
+  ::unsetenv("LTML_CONFIG");
+  ::unsetenv("LTML_SERVER");
+  ::setenv("XDG_CONFIG_HOME", "/nowhere", 1);
+  ExpectRefused("submit", 2, "JOB is required");
+  ExpectRefused("submit /nowhere/job.toml", 3, "/nowhere/job.toml");
+  ExpectRefused("jobs --server head:7610", 3, "/nowhere/ltml/client.toml");
+  ExpectRefused("jobs --server head", 2, "expected HOST:PORT or unix:PATH");
+  ExpectRefused("jobs --config /nowhere/client.toml", 3, "ltmld init");
+  ExpectRefused("jobs --state sleeping", 2, "expected queued");
+  ExpectRefused("hosts drain", 2, "NAME is required");
 }
 
 TEST(Program, NotFound) {
