@@ -136,7 +136,7 @@ class Faults(harness.WithData):
         self.assertIn('ranks', result.stderr)
 
     def test_usage_errors(self):
-        for arguments in (['trian'], ['train'], ['train', 'x.toml', '--rnks', '2'], ['submit', 'x']):
+        for arguments in (['trian'], ['train'], ['train', 'x.toml', '--rnks', '2'], ['predict', 'x']):
             result = harness.run(*arguments)
             self.assertEqual(result.returncode, 2, (arguments, result.stderr))
             self.assertNotIn('terminate', result.stderr)
