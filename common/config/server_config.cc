@@ -177,6 +177,13 @@ void CheckHosts(const v1::ServerConfig& config, Faults& faults) {
   if (others && config.launch().agent_size() == 0) {
     faults.Add("launch.agent", "got no program, expected one that starts commands on other hosts");
   }
+  const std::string& told = config.advertise().empty() ? config.listen() : config.advertise();
+  if (others && IsLocalText(told)) {
+    faults.Add(config.advertise().empty() ? "listen" : "advertise",
+               fmt::format("got {:?}, which ranks on hosts other than \"localhost\" cannot reach: "
+                           "give an address of this machine",
+                           told));
+  }
 }
 
 absl::Status CheckServer(const v1::ServerConfig& config, Faults& faults) {

@@ -95,6 +95,12 @@ TEST_F(ServerConfigTest, AnyInterfaceNeedsAnAddressToTell) {
           .ok());
 }
 
+TEST_F(ServerConfigTest, OtherHostsNeedAnAddressThatTheyReach) {
+  const std::string other = std::string(kRest) + "[[hosts]]\nname = \"b\"\nslots = 1\n";
+  EXPECT_THAT(FaultOf(kTls + other), HasSubstr("listen: got \"127.0.0.1:7610\""));
+  EXPECT_TRUE(Read("advertise = \"head:7610\"\n" + std::string(kTls) + other).ok());
+}
+
 TEST_F(ServerConfigTest, AMissingFileNamesTheCure) {
   const auto config = ReadServerConfig(folder_.path() / "none.toml");
   EXPECT_TRUE(absl::IsNotFound(config.status()));
