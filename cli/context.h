@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "common/base/exit_code.h"
 
 namespace ltml::cli {
 
@@ -30,10 +31,7 @@ struct Context {
 // Text for people on stderr.  Nobody may be reading it any more, which is no reason to fail.
 void Say(std::string_view text);
 
-// The only table from status to exit code: 0 done; 1 the job failed or a check found something;
-// 2 wrong usage or an invalid job file; 3 not found; 4 denied; 5 unreachable or timed out;
-// 6 conflict; 130 interrupted.
-int ExitCode(const absl::Status& status);
+using base::ExitCode;
 
 // The same message with exit code 1: for faults of data that a command was told to work on.
 absl::Status DataFault(const absl::Status& status);

@@ -78,6 +78,14 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path, int64_t 
   }
 }
 
+absl::Status MakeFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) return absl::OkStatus();
+  return absl::InternalError(
+      fmt::format("cannot create '{}': {}", folder.string(), error.message()));
+}
+
 absl::Status SyncPath(const std::filesystem::path& path) {
   const Descriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (opened.number() < 0) return FileError("cannot open", path, errno);

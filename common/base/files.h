@@ -22,6 +22,9 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& file,
 // file whole: temporary name in the same folder, fsync, rename, fsync of the folder.
 absl::Status WriteFileAtomically(const std::filesystem::path& file, std::string_view content);
 
+// Makes a folder, and those above it, unless it is there.  Internal names it and the reason.
+absl::Status MakeFolder(const std::filesystem::path& folder);
+
 // fsync of a file or folder.
 absl::Status SyncPath(const std::filesystem::path& path);
 

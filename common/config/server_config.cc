@@ -133,7 +133,7 @@ void CheckUsers(const v1::ServerConfig& config, Faults& faults) {
   for (int i = 0; i < config.users_size(); ++i) {
     const v1::ServerUser& user = config.users(i);
     const std::string path = fmt::format("users[{}].", i);
-    if (user.name().empty() || user.name().size() > kLongestUser || !Allowed(user.name(), "-_.")) {
+    if (!IsUserName(user.name())) {
       faults.Add(path + "name", fmt::format("got {:?}, expected 1 to {} letters, digits, '-', '_' "
                                             "and '.'",
                                             user.name(), kLongestUser));
@@ -142,8 +142,7 @@ void CheckUsers(const v1::ServerConfig& config, Faults& faults) {
                  fmt::format("got {:?} once more, expected every name once", user.name()));
     }
     const std::string& digest = user.token_sha256();
-    const bool hexadecimal = digest.find_first_not_of("0123456789abcdef") == std::string::npos;
-    if (!digest.empty() && (digest.size() != 2 * base::kTokenDigestBytes || !hexadecimal)) {
+    if (!digest.empty() && !base::IsDigestText(digest)) {
       faults.Add(path + "token_sha256",
                  "expected a sha256 of 64 lower-case hexadecimal digits: printf %s TOKEN | "
                  "sha256sum");
@@ -202,6 +201,10 @@ absl::Status WithCure(const absl::Status& status, std::string_view cure) {
 }
 
 }  // namespace
+
+bool IsUserName(const std::string& name) {
+  return !name.empty() && name.size() <= kLongestUser && Allowed(name, "-_.");
+}
 
 absl::StatusOr<v1::ServerConfig> ReadServerConfig(const std::filesystem::path& file) {
   v1::ServerConfig config;

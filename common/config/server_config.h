@@ -9,6 +9,9 @@
 
 namespace ltml::config {
 
+// 1 to 64 letters, digits, '-', '_' and '.'.
+bool IsUserName(const std::string& name);
+
 // Reads ltmld.toml with every default filled in and paths made absolute, and checks it: addresses,
 // a plaintext listener off loopback, names of hosts and users that repeat or are malformed,
 // digests, data roots that are no folders.  InvalidArgument lists every fault at once, as

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include <ctime>
@@ -10,36 +9,10 @@
 
 #include "common/base/address.h"
 #include "common/base/status_macros.h"
+#include "common/rpc/pem.h"
 
 namespace ltml::rpc {
 namespace {
-
-using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
-using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
-using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
-
-Bio BioOf(const std::string& text) {
-  return {BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free};
-}
-
-absl::StatusOr<Certificate> ReadCertificate(const std::string& text, std::string_view what) {
-  const Bio bio = BioOf(text);
-  Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &X509_free);
-  ERR_clear_error();
-  if (certificate != nullptr) return certificate;
-  return absl::InvalidArgumentError(fmt::format("the {} is no certificate in PEM form{}", what,
-                                                text.empty() ? ": it is empty" : ""));
-}
-
-// A key with a passphrase is one that a daemon cannot read: it is not asked for.
-absl::StatusOr<Key> ReadKey(const std::string& text) {
-  const Bio bio = BioOf(text);
-  const auto no_passphrase = [](char*, int, int, void*) { return -1; };
-  Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr), &EVP_PKEY_free);
-  ERR_clear_error();
-  if (key != nullptr) return key;
-  return absl::InvalidArgumentError("the key is no private key in PEM form without a passphrase");
-}
 
 std::string TimeOf(const ASN1_TIME* time) {
   std::tm parts{};
@@ -62,8 +35,9 @@ absl::Status CheckTimes(const X509* certificate, std::string_view what) {
 }
 
 absl::Status CheckOwn(const TlsFiles& files) {
-  LTML_ASSIGN_OR_RETURN(const Certificate own, ReadCertificate(files.certificate, "certificate"));
-  LTML_ASSIGN_OR_RETURN(const Key key, ReadKey(files.key));
+  LTML_ASSIGN_OR_RETURN(const CertificatePointer own,
+                        ReadCertificate(files.certificate, "certificate"));
+  LTML_ASSIGN_OR_RETURN(const KeyPointer key, ReadKey(files.key));
   const bool fit = X509_check_private_key(own.get(), key.get()) == 1;
   ERR_clear_error();
   if (!fit) {
@@ -73,7 +47,8 @@ absl::Status CheckOwn(const TlsFiles& files) {
 }
 
 absl::Status CheckAuthority(const TlsFiles& files) {
-  LTML_ASSIGN_OR_RETURN(const Certificate authority, ReadCertificate(files.authority, "authority"));
+  LTML_ASSIGN_OR_RETURN(const CertificatePointer authority,
+                        ReadCertificate(files.authority, "authority"));
   return CheckTimes(authority.get(), "authority's certificate");
 }
 

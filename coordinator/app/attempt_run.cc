@@ -194,12 +194,7 @@ bool LiveRun::StartIsUnwanted() {
 }
 
 absl::Status LiveRun::Launch(launch::LaunchOptions launch) {
-  std::error_code error;
-  std::filesystem::create_directories(folder_, error);
-  if (error) {
-    return absl::InternalError(
-        fmt::format("cannot create '{}': {}", folder_.string(), error.message()));
-  }
+  LTML_RETURN_IF_ERROR(base::MakeFolder(folder_));
   LTML_RETURN_IF_ERROR(base::WriteJsonFile(folder_ / "task.json", options_.task));
   launch.abandoned = [this] { return StartIsUnwanted(); };
   LTML_ASSIGN_OR_RETURN(attempt_, launch::Launch(launch));

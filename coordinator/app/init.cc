@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -17,6 +16,7 @@
 #include "common/base/token_digest.h"
 #include "common/config/server_config.h"
 #include "coordinator/security/certificates.h"
+#include "coordinator/security/identity.h"
 
 namespace ltml::coordinator {
 namespace {
@@ -24,7 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kConfig[] = "ltmld.toml";
-constexpr size_t kLongestUser = 64;
 
 // A TOML basic string.
 std::string Quoted(std::string_view text) {
@@ -42,46 +41,31 @@ std::string Quoted(std::string_view text) {
   return result + "\"";
 }
 
-std::string RoleText(v1::ServerUser::Role role) {
-  switch (role) {
-    case v1::ServerUser::ROLE_ADMIN:
-      return "admin";
-    case v1::ServerUser::ROLE_SUBMITTER:
-      return "submitter";
-    default:
-      return "viewer";
-  }
-}
-
+// The name also names a folder.
 absl::Status CheckUserName(const std::string& name) {
-  const auto allowed = [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-  };
-  const bool good = !name.empty() && name.size() <= kLongestUser && name.front() != '.' &&
-                    std::ranges::all_of(name, allowed);
-  if (good) return absl::OkStatus();
+  if (config::IsUserName(name) && name.front() != '.') return absl::OkStatus();
   return absl::InvalidArgumentError(fmt::format(
-      "user name '{}': takes 1 to {} letters, digits, '-', '_' and '.', and no '.' at its "
+      "user name '{}': takes 1 to 64 letters, digits, '-', '_' and '.', and no '.' at its "
       "beginning",
-      name, kLongestUser));
+      name));
 }
 
-absl::Status MakeFolder(const fs::path& folder) {
+absl::Status SetMode(const fs::path& path, fs::perms mode) {
   std::error_code error;
-  fs::create_directories(folder, error);
-  if (!error) fs::permissions(folder, fs::perms::owner_all, error);
+  fs::permissions(path, mode, error);
   if (!error) return absl::OkStatus();
   return absl::InternalError(
-      fmt::format("cannot create '{}': {}", folder.string(), error.message()));
+      fmt::format("cannot set the mode of '{}': {}", path.string(), error.message()));
+}
+
+absl::Status MakeSecretFolder(const fs::path& folder) {
+  LTML_RETURN_IF_ERROR(base::MakeFolder(folder));
+  return SetMode(folder, fs::perms::owner_all);
 }
 
 absl::Status WriteSecret(const fs::path& file, const std::string& content) {
   LTML_RETURN_IF_ERROR(base::WriteFileAtomically(file, content));
-  std::error_code error;
-  fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write, error);
-  if (!error) return absl::OkStatus();
-  return absl::InternalError(
-      fmt::format("cannot set the mode of '{}': {}", file.string(), error.message()));
+  return SetMode(file, fs::perms::owner_read | fs::perms::owner_write);
 }
 
 // What a new user's files are made of.
@@ -106,7 +90,7 @@ std::string CertificateText(const std::string& authority, const std::string& fol
 // users/NAME/ of one user; returns the sha256 of its token in hexadecimal digits, empty without.
 absl::StatusOr<std::string> WriteUser(const fs::path& folder, const PoolFiles& pool,
                                       const NewUser& user) {
-  LTML_RETURN_IF_ERROR(MakeFolder(folder));
+  LTML_RETURN_IF_ERROR(MakeSecretFolder(folder));
   LTML_RETURN_IF_ERROR(WriteSecret(folder / "authority.pem", pool.authority.certificate));
   if (user.token) {
     const std::string token = base::RandomToken();
@@ -128,7 +112,7 @@ absl::StatusOr<std::string> WriteUser(const fs::path& folder, const PoolFiles& p
 
 std::string UserText(const NewUser& user, const std::string& digest) {
   std::string text = fmt::format("\n[[users]]\nname = {}\nrole = {}\n", Quoted(user.name),
-                                 Quoted(RoleText(user.role)));
+                                 Quoted(security::RoleName(user.role)));
   if (!digest.empty()) text += fmt::format("token_sha256 = {}\n", Quoted(digest));
   return text;
 }
@@ -185,8 +169,8 @@ device = "cpu"
 }
 
 absl::Status WritePool(const fs::path& folder, const InitOptions& options) {
-  LTML_RETURN_IF_ERROR(MakeFolder(folder));
-  LTML_RETURN_IF_ERROR(MakeFolder(folder / "tls"));
+  LTML_RETURN_IF_ERROR(MakeSecretFolder(folder));
+  LTML_RETURN_IF_ERROR(MakeSecretFolder(folder / "tls"));
   PoolFiles pool;
   LTML_ASSIGN_OR_RETURN(pool.authority, security::MakeAuthority("ltml pool authority"));
   pool.server = options.advertise.empty() ? options.listen : options.advertise;

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/class_table.h"
 #include "common/dataset/dataset.h"
@@ -99,11 +100,7 @@ absl::Status JobData::PrepareRun(const v1::Job& job) {
   std::error_code error;
   if (std::filesystem::exists(folder / run::kJobFile, error)) return absl::OkStatus();
   LTML_ASSIGN_OR_RETURN(const Set train, Read(job.spec().data().train()));
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    return absl::InternalError(
-        fmt::format("cannot create '{}': {}", folder.string(), error.message()));
-  }
+  LTML_RETURN_IF_ERROR(base::MakeFolder(folder));
   return run::RecordRun(folder, job.spec(), train.info);
 }
 

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/base/exit_code.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/config/server_config.h"
@@ -28,26 +29,6 @@ namespace fs = std::filesystem;
 
 // From SIGTERM to the end, whatever hangs.
 constexpr unsigned kDrainSeconds = 10;
-
-// As those of `ltml`: 2 wrong usage or configuration, 3 not found, 5 the address is taken,
-// 6 conflict, 1 the rest.
-int ExitCode(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return 0;
-    case absl::StatusCode::kInvalidArgument:
-      return 2;
-    case absl::StatusCode::kNotFound:
-      return 3;
-    case absl::StatusCode::kUnavailable:
-      return 5;
-    case absl::StatusCode::kAlreadyExists:
-    case absl::StatusCode::kFailedPrecondition:
-      return 6;
-    default:
-      return 1;
-  }
-}
 
 // Signals are taken by sigwait alone; threads that start later inherit the mask.
 sigset_t BlockSignals() {
@@ -193,7 +174,7 @@ int Main(int argc, char** argv) {
     return program.exit(error) == 0 ? 0 : 2;
   }
   if (!status.ok()) fmt::print(stderr, "ltmld: {}\n", std::string(status.message()));
-  return ExitCode(status);
+  return base::ExitCode(status);
 }
 
 }  // namespace

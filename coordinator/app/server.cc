@@ -11,7 +11,6 @@
 #include <mutex>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "common/base/files.h"
@@ -31,14 +30,6 @@ namespace {
 // For calls under way when the server ends.
 constexpr std::chrono::seconds kEndLimit(3);
 constexpr int kMetadataLimitBytes = 16 << 10;
-
-absl::Status MakeFolder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (!error) return absl::OkStatus();
-  return absl::InternalError(
-      fmt::format("cannot create '{}': {}", folder.string(), error.message()));
-}
 
 absl::StatusOr<rpc::TlsFiles> ReadTls(const v1::ServerTls& tls) {
   rpc::TlsFiles files;
@@ -87,8 +78,8 @@ class LiveServer final : public Server {
 
 absl::Status LiveServer::OpenStore() {
   const v1::ServerPaths& paths = config_.paths();
-  LTML_RETURN_IF_ERROR(MakeFolder(paths.store()));
-  LTML_RETURN_IF_ERROR(MakeFolder(paths.runs()));
+  LTML_RETURN_IF_ERROR(base::MakeFolder(paths.store()));
+  LTML_RETURN_IF_ERROR(base::MakeFolder(paths.runs()));
   LTML_ASSIGN_OR_RETURN(store_, store::SqliteStore::Open({.folder = paths.store()}));
   return absl::OkStatus();
 }

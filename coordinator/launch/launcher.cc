@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "common/base/files.h"
 #include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
 #include "coordinator/launch/descriptor.h"
@@ -95,11 +96,7 @@ absl::Status CheckOptions(const LaunchOptions& options) {
   if (!std::filesystem::is_directory(options.run_folder)) {
     return absl::NotFoundError(fmt::format("no run folder '{}'", options.run_folder.string()));
   }
-  std::error_code error;
-  std::filesystem::create_directories(options.attempt_folder, error);
-  if (!error) return absl::OkStatus();
-  return absl::InternalError(
-      fmt::format("cannot create '{}': {}", options.attempt_folder.string(), error.message()));
+  return base::MakeFolder(options.attempt_folder);
 }
 
 // Under `ltml train` ranks see what the user sees; under the service what it was told to hand on.

@@ -16,22 +16,14 @@
 
 #include "common/base/host_name.h"
 #include "common/base/status_macros.h"
+#include "common/rpc/pem.h"
 
 namespace ltml::security {
 namespace {
 
-template <auto kFree>
-struct Freed {
-  template <typename T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Freed<BIO_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using X509Pointer = std::unique_ptr<X509, Freed<X509_free>>;
-using Extension = std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>>;
-using Number = std::unique_ptr<BIGNUM, Freed<BN_free>>;
+using Bio = std::unique_ptr<BIO, rpc::Freed<BIO_free>>;
+using Extension = std::unique_ptr<X509_EXTENSION, rpc::Freed<X509_EXTENSION_free>>;
+using Number = std::unique_ptr<BIGNUM, rpc::Freed<BN_free>>;
 
 constexpr int kVersion3 = 2;
 constexpr int kSerialBits = 127;  // positive, and at most 20 bytes (RFC 5280, 4.1.2.2)
@@ -53,10 +45,6 @@ std::string TextOf(BIO* bio) {
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio, &data);
   return {data, static_cast<size_t>(size)};
-}
-
-Bio BioOf(const std::string& text) {
-  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
 absl::Status SetSerial(X509* certificate) {
@@ -100,8 +88,9 @@ struct Issuer {
   EVP_PKEY* key;
 };
 
-absl::StatusOr<X509Pointer> Sign(const Draft& draft, EVP_PKEY* key, const Issuer& issuer) {
-  X509Pointer certificate(X509_new());
+absl::StatusOr<rpc::CertificatePointer> Sign(const Draft& draft, EVP_PKEY* key,
+                                             const Issuer& issuer) {
+  rpc::CertificatePointer certificate(X509_new());
   if (certificate == nullptr || X509_set_version(certificate.get(), kVersion3) != 1) {
     return Fault("make a certificate");
   }
@@ -136,20 +125,6 @@ absl::StatusOr<Certificate> ToPem(X509* certificate, EVP_PKEY* key) {
   return Certificate{.certificate = TextOf(text.get()), .key = TextOf(key_text.get())};
 }
 
-absl::StatusOr<X509Pointer> ReadCertificate(const std::string& text) {
-  X509Pointer certificate(PEM_read_bio_X509(BioOf(text).get(), nullptr, nullptr, nullptr));
-  ERR_clear_error();
-  if (certificate != nullptr) return certificate;
-  return absl::InvalidArgumentError("the text is no certificate in PEM form");
-}
-
-absl::StatusOr<Key> ReadKey(const std::string& text) {
-  Key key(PEM_read_bio_PrivateKey(BioOf(text).get(), nullptr, nullptr, nullptr));
-  ERR_clear_error();
-  if (key != nullptr) return key;
-  return absl::InvalidArgumentError("the text is no private key in PEM form");
-}
-
 bool IsIpAddress(const std::string& text) {
   in6_addr parsed{};
   return ::inet_pton(AF_INET, text.c_str(), &parsed) == 1 ||
@@ -175,14 +150,14 @@ absl::StatusOr<std::string> AlternativeNames(const std::vector<std::string>& add
 }  // namespace
 
 absl::StatusOr<Certificate> MakeAuthority(const std::string& name) {
-  const Key key(EVP_EC_gen("P-256"));
+  const rpc::KeyPointer key(EVP_EC_gen("P-256"));
   if (key == nullptr) return Fault("make a key");
   const Draft draft{.name = name,
                     .lifetime = kAuthorityLifetime,
                     .extensions = {{NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
                                    {NID_key_usage, "critical,keyCertSign,cRLSign"},
                                    {NID_subject_key_identifier, "hash"}}};
-  LTML_ASSIGN_OR_RETURN(const X509Pointer certificate,
+  LTML_ASSIGN_OR_RETURN(const rpc::CertificatePointer certificate,
                         Sign(draft, key.get(), {.certificate = nullptr, .key = key.get()}));
   return ToPem(certificate.get(), key.get());
 }
@@ -193,9 +168,10 @@ absl::StatusOr<Certificate> Issue(const Certificate& authority, const Certificat
         "a certificate's name takes 1 to {} bytes, got '{}'", kLongestName, request.common_name));
   }
   LTML_ASSIGN_OR_RETURN(const std::string names, AlternativeNames(request.addresses));
-  LTML_ASSIGN_OR_RETURN(const X509Pointer signer, ReadCertificate(authority.certificate));
-  LTML_ASSIGN_OR_RETURN(const Key signer_key, ReadKey(authority.key));
-  const Key key(EVP_EC_gen("P-256"));
+  LTML_ASSIGN_OR_RETURN(const rpc::CertificatePointer signer,
+                        rpc::ReadCertificate(authority.certificate, "authority"));
+  LTML_ASSIGN_OR_RETURN(const rpc::KeyPointer signer_key, rpc::ReadKey(authority.key));
+  const rpc::KeyPointer key(EVP_EC_gen("P-256"));
   if (key == nullptr) return Fault("make a key");
   Draft draft{.name = request.common_name,
               .lifetime = request.lifetime,
@@ -206,13 +182,14 @@ absl::StatusOr<Certificate> Issue(const Certificate& authority, const Certificat
                              {NID_authority_key_identifier, "keyid:always"}}};
   if (!names.empty()) draft.extensions.emplace_back(NID_subject_alt_name, names);
   LTML_ASSIGN_OR_RETURN(
-      const X509Pointer certificate,
+      const rpc::CertificatePointer certificate,
       Sign(draft, key.get(), {.certificate = signer.get(), .key = signer_key.get()}));
   return ToPem(certificate.get(), key.get());
 }
 
 absl::StatusOr<std::chrono::system_clock::time_point> ExpiryOf(const std::string& certificate) {
-  LTML_ASSIGN_OR_RETURN(const X509Pointer read, ReadCertificate(certificate));
+  LTML_ASSIGN_OR_RETURN(const rpc::CertificatePointer read,
+                        rpc::ReadCertificate(certificate, "text"));
   std::tm parts{};
   if (ASN1_TIME_to_tm(X509_get0_notAfter(read.get()), &parts) != 1) {
     return absl::InvalidArgumentError("the certificate has no readable end");

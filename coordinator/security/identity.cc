@@ -14,19 +14,6 @@
 namespace ltml::security {
 namespace {
 
-std::string RoleName(Role role) {
-  switch (role) {
-    case v1::ServerUser::ROLE_VIEWER:
-      return "viewer";
-    case v1::ServerUser::ROLE_SUBMITTER:
-      return "submitter";
-    case v1::ServerUser::ROLE_ADMIN:
-      return "admin";
-    default:
-      return "none";
-  }
-}
-
 Role Needed(Right right) {
   switch (right) {
     case Right::kView:
@@ -54,6 +41,19 @@ absl::Status Unauthenticated(const std::string& message) {
 }
 
 }  // namespace
+
+std::string RoleName(Role role) {
+  switch (role) {
+    case v1::ServerUser::ROLE_VIEWER:
+      return "viewer";
+    case v1::ServerUser::ROLE_SUBMITTER:
+      return "submitter";
+    case v1::ServerUser::ROLE_ADMIN:
+      return "admin";
+    default:
+      return "none";
+  }
+}
 
 absl::StatusOr<Directory> Directory::Create(const v1::ServerConfig& config) {
   Directory directory;

@@ -12,6 +12,9 @@ namespace ltml::security {
 
 using Role = v1::ServerUser::Role;
 
+// As ltmld.toml calls it: "viewer", "submitter", "admin"; "none" for the rest.
+std::string RoleName(Role role);
+
 struct User {
   std::string name;
   Role role = v1::ServerUser::ROLE_UNSPECIFIED;

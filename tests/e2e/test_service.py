@@ -1,6 +1,5 @@
 """ltmld and ltml from outside: jobs of a team, and a server that is killed while they run."""
 import json
-import pathlib
 import subprocess
 import unittest
 
@@ -10,13 +9,15 @@ import service
 FOREVER = 100000
 
 
-class Service(harness.WithData):
+class WithServer(harness.WithData):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.server = service.Server(cls.folder / 'server', cls.folder, slots=2).start()
         cls.addClassCleanup(cls.server.stop)
 
+
+class Service(WithServer):
     def refused(self, code, *arguments):
         result = self.server.command(*arguments)
         self.assertEqual(result.returncode, code, result.stderr)
@@ -123,14 +124,8 @@ class Service(harness.WithData):
         self.assertIn(other.config['listen'], taken.stderr)
 
 
-class Killed(harness.WithData):
+class Killed(WithServer):
     """kill -9 of the server in each state of a job: the job reaches its end, once, and the same."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.server = service.Server(cls.folder / 'server', cls.folder, slots=2).start()
-        cls.addClassCleanup(cls.server.stop)
 
     def undisturbed(self, steps):
         run_folder = self.folder / f'alone-{steps}'
