@@ -66,6 +66,7 @@ class SilentMonitor final : public train::Monitor {
  public:
   void Progress(train::Phase, int64_t, int64_t) override {}
   void Step(const train::StepReport&) override {}
+  void Times(const train::RankTimes&) override {}
   train::Command Poll() override { return train::Command::kNone; }
 };
 
