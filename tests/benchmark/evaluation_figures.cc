@@ -1,4 +1,4 @@
-// Exact mean average precision of made-up scores: evaluation_figures IMAGES CLASSES.
+// Exact mean average precision of made-up scores: evaluation_figures IMAGES CLASSES THREADS.
 // peers/evaluation.py makes the same scores and labels.
 #include <cstdio>
 #include <cstdlib>
@@ -30,12 +30,12 @@ Set MakeSet(int64_t images, int classes) {
   return set;
 }
 
-int Main(int64_t images, int classes) {
+int Main(int64_t images, int classes, int threads) {
   const Set set = MakeSet(images, classes);
   const std::vector<int64_t> train_counts(classes, 100);
   absl::StatusOr<metrics::Evaluation> evaluation;
   const benchmark::Cost cost = benchmark::Measure([&] {
-    evaluation = metrics::Evaluate(set.scores_NK, set.labels_NK, classes, train_counts);
+    evaluation = metrics::Evaluate(set.scores_NK, set.labels_NK, classes, train_counts, threads);
   });
   if (!evaluation.ok()) return 1;
   fmt::print("{{\"seconds\": {}, \"memory_mb\": {}, \"mean_average_precision\": {}}}\n",
@@ -47,9 +47,9 @@ int Main(int64_t images, int classes) {
 }  // namespace ltml
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fputs("usage: evaluation_figures IMAGES CLASSES\n", stderr);
+  if (argc != 4) {
+    std::fputs("usage: evaluation_figures IMAGES CLASSES THREADS\n", stderr);
     return 2;
   }
-  return ltml::Main(std::atoll(argv[1]), std::atoi(argv[2]));
+  return ltml::Main(std::atoll(argv[1]), std::atoi(argv[2]), std::atoi(argv[3]));
 }
