@@ -20,8 +20,8 @@ struct JpegHeader {
   int orientation = 1;  // EXIF
 };
 
-// Decodes pictures one after another, whole or in part, into memory that is reused: nothing of ours is
-// allocated for a JPEG no larger than those before it.  Errors and limits are those of Decode
+// Decodes pictures one after another, whole or in part, into memory that is reused: nothing of ours
+// is allocated for a JPEG no larger than those before it.  Errors and limits are those of Decode
 // (image.h).  For one thread at a time.
 class Decoder {
  public:
@@ -44,9 +44,10 @@ class Decoder {
     View view;
     int left = 0, top = 0;
   };
-  // At least the pixels under `box` of the file opened last: a box of the full-size picture, not empty
-  // and within it.  scale: 1, or 2, 4 or 8 where the size says that it scales.  A pixel is the same
-  // whatever the box is.  A JPEG is read down to the bottom of the box: damage below goes unnoticed.
+  // At least the pixels under `box` of the file opened last: a box of the full-size picture, not
+  // empty and within it.  scale: 1, or 2, 4 or 8 where the size says that it scales.  A pixel is
+  // the same whatever the box is.  A JPEG is read down to the bottom of the box: damage below goes
+  // unnoticed.
   absl::StatusOr<Part> Read(Box box, int scale);
 
   // All of the picture opened last; it must be undamaged to its end.
@@ -64,8 +65,9 @@ class Decoder {
   Image whole_;                  // of what is only read whole
 };
 
-// Which scale of a JPEG to read so that a crop of it, resized to size x size pixels, is still shrunk or
-// kept: the largest of 8, 4, 2 and 1 that leaves both sides of the crop at least `size` long.
+// Which scale of a JPEG to read so that a crop of it, resized to size x size pixels, is still
+// shrunk or kept: the largest of 8, 4, 2 and 1 that leaves both sides of the crop at least `size`
+// long.
 int ScaleFor(Box crop, int size);
 
 }  // namespace ltml::image

@@ -5,8 +5,8 @@
 
 namespace ltml::image {
 
-// One axis of a resize: the samples under [begin, end) of `in_size` become `out_size`; wanted are the
-// outputs [out_begin, out_end).
+// One axis of a resize: the samples under [begin, end) of `in_size` become `out_size`; wanted are
+// the outputs [out_begin, out_end).
 struct Axis {
   int in_size = 0;
   double begin = 0, end = 0;  // 0 <= begin < end <= in_size
@@ -14,9 +14,10 @@ struct Axis {
 };
 
 // Weights of each wanted output in fixed point: output i is the sum over j < counts[i] of
-// weights[i * stride + j] * input[starts[i] + j], rounded and shifted right by `precision`.  Weights
+// weights[i * stride + j] * input[starts[i] + j], rounded and shifted right by `precision`. Weights
 // behind the counts are 0, up to a stride that is a multiple of 4.
-//   w(j) = max(0, 1 - |j + 1/2 - centre| / max(scale, 1)), cut at the borders of [begin, end), sum 1:
+//   w(j) = max(0, 1 - |j + 1/2 - centre| / max(scale, 1)), cut at the borders of [begin, end), sum
+//   1:
 // the triangle of torchvision and Pillow, widened when shrinking.
 class Filter {
  public:

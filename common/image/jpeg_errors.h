@@ -9,8 +9,8 @@
 
 #include "absl/status/status.h"
 
-// libjpeg reports an error by longjmp out of the call: every call sits in a lambda run by Guarded, and
-// those lambdas own nothing that has a destructor.
+// libjpeg reports an error by longjmp out of the call: every call sits in a lambda run by Guarded,
+// and those lambdas own nothing that has a destructor.
 namespace ltml::image {
 
 struct JpegErrors {

@@ -27,10 +27,11 @@ class JpegReader {
   struct Part {
     int left = 0, top = 0, width = 0, height = 0;
   };
-  // The pixels under `box` (in pixels of the stored picture, not empty and within it) and perhaps some
-  // to its left and right, at 1 / scale of the size: scale is 1, 2, 4 or 8.  A pixel is the same
-  // whatever the box is.  `rgb` becomes at least as large as needed and never smaller; it grows with
-  // the rows that the file holds.  What lies below the box is not read, nor its damage noticed.
+  // The pixels under `box` (in pixels of the stored picture, not empty and within it) and perhaps
+  // some to its left and right, at 1 / scale of the size: scale is 1, 2, 4 or 8.  A pixel is the
+  // same whatever the box is.  `rgb` becomes at least as large as needed and never smaller; it
+  // grows with the rows that the file holds.  What lies below the box is not read, nor its damage
+  // noticed.
   absl::StatusOr<Part> Read(Box box, int scale, std::vector<uint8_t>& rgb);
 
  private:

@@ -135,7 +135,8 @@ LTML_AVX2 void DownAvx2(const Filter& filter, int i, const ResizeKernels::Column
   int x = 0;
   for (; x + 8 <= column.width; x += 8) {
     const auto row = [&](int j) {
-      return reinterpret_cast<const __m256i*>(column.from + std::ptrdiff_t{1} * j * column.width + x);
+      return reinterpret_cast<const __m256i*>(column.from + std::ptrdiff_t{1} * j * column.width +
+                                              x);
     };
     Sums sums = {{half, half, half, half}};
     for (int j = 0; j < count; j += 2) {
@@ -166,8 +167,6 @@ const ResizeKernels& Avx2Kernels() {
 #endif
 }
 
-const ResizeKernels& BestKernels() {
-  return base::HasAvx2() ? Avx2Kernels() : PortableKernels();
-}
+const ResizeKernels& BestKernels() { return base::HasAvx2() ? Avx2Kernels() : PortableKernels(); }
 
 }  // namespace ltml::image

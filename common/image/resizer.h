@@ -29,8 +29,8 @@ struct Area {
   double left = 0, top = 0, right = 0, bottom = 0;
 };
 
-// Antialiased bilinear resize as image.h says, into memory that is reused: nothing is allocated for a
-// picture no larger than those before it.  For one thread at a time.
+// Antialiased bilinear resize as image.h says, into memory that is reused: nothing is allocated for
+// a picture no larger than those before it.  For one thread at a time.
 class Resizer {
  public:
   // What to make of a picture: the pixels of `window` of `area` resized to width x height, mirrored
@@ -43,8 +43,8 @@ class Resizer {
   };
 
   // Pixels of four bytes R, G, B, 0, row by row without padding; valid until the next call.
-  // InvalidArgument when the area is empty or not within the view, the window not within the output,
-  // or the output has more than 178 million pixels.
+  // InvalidArgument when the area is empty or not within the view, the window not within the
+  // output, or the output has more than 178 million pixels.
   absl::StatusOr<std::span<const uint32_t>> Resize(const View& view, const Plan& plan);
 
  private:

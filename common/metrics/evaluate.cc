@@ -119,9 +119,8 @@ GroupMeans Chance(const Evaluation& evaluation, size_t images,
                   std::span<const int64_t> train_counts) {
   std::vector<std::optional<double>> chance;
   for (const int64_t positives : evaluation.positives) {
-    chance.push_back(positives == 0
-                         ? std::optional<double>()
-                         : static_cast<double>(positives) / static_cast<double>(images));
+    chance.push_back(positives == 0 ? std::optional<double>()
+                                    : static_cast<double>(positives) / static_cast<double>(images));
   }
   return MeanAveragePrecision(chance, train_counts);
 }

@@ -7,8 +7,8 @@
 // What average precision needs of scores: their order alone, as unsigned integers.
 namespace ltml::metrics {
 
-// Keys in the order of their scores: KeyOf(a) < KeyOf(b) exactly when a < b, and equal scores (0.0 and
-// -0.0 too) have equal keys.  Not for NaN.
+// Keys in the order of their scores: KeyOf(a) < KeyOf(b) exactly when a < b, and equal scores (0.0
+// and -0.0 too) have equal keys.  Not for NaN.
 inline uint32_t KeyOf(float score) {
   const auto bits = std::bit_cast<uint32_t>(score + 0.0f);  // -0.0 becomes 0.0
   return bits ^ (bits >> 31 != 0 ? ~uint32_t{0} : uint32_t{1} << 31);
@@ -43,9 +43,9 @@ class Partition {
   Key* back_ = nullptr;
 };
 
-// Average precision of a class with at least one positive: sorts its keys, then goes down the distinct
-// scores of its positives, each of which adds (recall gained) x precision.  O(n): a radix sort of 11
-// bits a pass; `scratch` is as large as the larger part.
+// Average precision of a class with at least one positive: sorts its keys, then goes down the
+// distinct scores of its positives, each of which adds (recall gained) x precision.  O(n): a radix
+// sort of 11 bits a pass; `scratch` is as large as the larger part.
 template <typename Key>
 double RankedPrecision(const Partition<Key>& partition, std::span<Key> scratch);
 

@@ -26,8 +26,8 @@ struct File {
   std::string content;
 };
 
-// All kinds of subsampling, grey, inks, progressive; the golden and hostile ones that decode, and two
-// larger ones whose sizes fill no block.
+// All kinds of subsampling, grey, inks, progressive; the golden and hostile ones that decode, and
+// two larger ones whose sizes fill no block.
 std::vector<File> Jpegs() {
   std::vector<File> files;
   for (const auto& folder : {kHostile, kGolden / "jpeg"}) {
@@ -79,8 +79,10 @@ TEST(Decoder, ReadsPartsThatAreCutFromTheWhole) {
       ASSERT_TRUE(whole.ok()) << whole.status();
       const std::vector<uint8_t> copy(whole->view.rgb,
                                       whole->view.rgb + whole->view.stride * whole->view.height);
-      const Decoder::Part all{{copy.data(), whole->view.width, whole->view.height,
-                               whole->view.stride}, whole->left, whole->top};
+      const Decoder::Part all{
+          {copy.data(), whole->view.width, whole->view.height, whole->view.stride},
+          whole->left,
+          whole->top};
       for (int i = 0; i < 300; ++i, ++tried) {
         const Box box = RandomBox(random, size->width, size->height);
         const Box scaled = {box.left / scale, box.top / scale, (box.right + scale - 1) / scale,

@@ -39,8 +39,9 @@ Both Apply(const ResizeKernels& kernels, const Filter& filter, const Filter& col
   }
   both.down.resize(size_t{1} * width * column.outputs());
   for (int i = 0; i < column.outputs(); ++i) {
-    kernels.down(column, i, {both.across.data() + size_t{1} * width * column.start(i),
-                             both.down.data() + size_t{1} * width * i, width});
+    kernels.down(column, i,
+                 {both.across.data() + size_t{1} * width * column.start(i),
+                  both.down.data() + size_t{1} * width * i, width});
   }
   return both;
 }
