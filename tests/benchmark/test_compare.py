@@ -52,6 +52,17 @@ class Compare(unittest.TestCase):
         self.assertIn('missed', out)
         self.assertEqual(status, 1)
 
+    def test_goals_may_be_values_of_ours(self):
+        for value, status in ((6, 0), (6.5, 1)):
+            figure = f'{{name = "speed", better = "higher", value = {value}}}'
+            got, out, _ = self.run_main(figure, '--rounds', '1')
+            self.assertEqual(got, status)
+            self.assertIn(f'at least {value}', out)
+        got, out, _ = self.run_main('{name = "speed", better = "lower", value = 5, goal = 0.1}',
+                                    '--rounds', '1')
+        self.assertEqual(got, 1)
+        self.assertIn('| at most 5, 0.1 | missed |', out)
+
     def test_what_cannot_run_is_named(self):
         speed = '{name = "speed", better = "higher"}'
         for side, message in ((['sh', '-c', 'exit 3'], 'exit status 3'),
