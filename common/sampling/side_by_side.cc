@@ -17,8 +17,8 @@ static_assert(SideBySide::kMost % kBlock == 0 && SideBySide::kMost <= 256);
 
 #if defined(__x86_64__)
 
-// Sixteen lanes.  Every operation below is done for all four vectors before the next begins: each has
-// to wait for the one before, and the processor looks ahead less far than a round is long.
+// Sixteen lanes.  Every operation below is done for all four vectors before the next begins: each
+// has to wait for the one before, and the processor looks ahead less far than a round is long.
 struct Block {
   __m256i of[4];
 };
@@ -59,7 +59,7 @@ LTML_AVX2 LTML_KERNEL void MultiplyHigh(const Block& side, Block& words) {
 
 // As FeistelRound.
 LTML_AVX2 LTML_KERNEL Block Round(const Block& x, const Block& y, const Block& round_key,
-                             const Block& side) {
+                                  const Block& side) {
   Block words, beyond;
   LTML_FOR_VECTORS words.of[v] = _mm256_add_epi64(round_key.of[v], y.of[v]);
   XorShift<30>(words);
@@ -97,8 +97,8 @@ LTML_AVX2 LTML_KERNEL void AddGamma(Block& keys) {
 LTML_AVX2 LTML_KERNEL void Keep(const Block& rounds, uint64_t round, const Block& next,
                                 Block& words) {
   const __m256i now = _mm256_set1_epi64x(static_cast<int64_t>(round));
-  LTML_FOR_VECTORS words.of[v] = _mm256_blendv_epi8(words.of[v], next.of[v],
-                                                    _mm256_cmpgt_epi64(rounds.of[v], now));
+  LTML_FOR_VECTORS words.of[v] =
+      _mm256_blendv_epi8(words.of[v], next.of[v], _mm256_cmpgt_epi64(rounds.of[v], now));
 }
 
 #endif
@@ -164,15 +164,14 @@ void SideBySide::Take(std::span<uint64_t> images) {
   for (size_t i = 0; i < count_; ++i) {
     const uint64_t image = left_[i] * side_[i] + right_[i];
     images[place_[i]] = image;
+    if (image < size_[i]) continue;
     left_[walking] = left_[i];
     right_[walking] = right_[i];
     key_[walking] = key_[i];
     side_[walking] = side_[i];
     rounds_[walking] = rounds_[i];
-    place_[walking] = place_[i];
-    const uint64_t size = size_[i];
-    size_[walking] = size;
-    walking += image >= size ? 1 : 0;
+    size_[walking] = size_[i];
+    place_[walking++] = place_[i];
   }
   count_ = walking;
 }

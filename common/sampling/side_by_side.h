@@ -10,9 +10,9 @@
 
 namespace ltml::sampling {
 
-// Evaluates permutations side by side, each in a lane.  The rounds of one evaluation wait for each other,
-// those of many do not: several times as fast as one by one.  Lanes run in blocks of 16, each as long as
-// its lane with most rounds, so those with equal rounds are best added together.
+// Evaluates permutations side by side, each in a lane.  The rounds of one evaluation wait for each
+// other, those of many do not: several times as fast as one by one.  Lanes run in blocks of 16,
+// each as long as its lane with most rounds, so those with equal rounds are best added together.
 class SideBySide {
  public:
   static constexpr size_t kMost = 256;

@@ -1,7 +1,7 @@
-// Balanced draws from a long-tailed set: draws_figures make FILE IMAGES CLASSES writes class lists, as
-// `ltml data import` does once, unless they are there; draws_figures run FILE maps them, starts a stream and draws.
-// draws_figures virtual IMAGES CLASSES runs over lists that have addresses but no memory.
-// peers/draws.py has the same sets.
+// Balanced draws from a long-tailed set: draws_figures make FILE IMAGES CLASSES writes class lists,
+// as `ltml data import` does once, unless they are there; draws_figures run FILE maps them, starts
+// a stream and draws. draws_figures virtual IMAGES CLASSES runs over lists that have addresses but
+// no memory. peers/draws.py has the same sets.
 #include <sys/mman.h>
 
 #include <cmath>
@@ -40,7 +40,8 @@ std::vector<int64_t> Offsets(int64_t images, int64_t classes) {
 // K, the offsets, and every image once, classes scattered over the whole set.
 int Make(const std::string& file, int64_t images, int64_t classes) {
   const std::vector<int64_t> offsets = Offsets(images, classes);
-  const uint64_t bytes = 8 * (2 + static_cast<uint64_t>(classes)) + 4 * static_cast<uint64_t>(images);
+  const uint64_t bytes =
+      8 * (2 + static_cast<uint64_t>(classes)) + 4 * static_cast<uint64_t>(images);
   std::error_code missing;
   if (std::filesystem::file_size(file, missing) == bytes) return 0;
   std::ofstream out(file, std::ios::binary);
@@ -118,7 +119,8 @@ int main(int argc, char** argv) {
     return ltml::Make(argv[2], std::atoll(argv[3]), std::atoll(argv[4]));
   }
   if (what == "run" && argc == 3) return ltml::RunFile(argv[2]);
-  if (what == "virtual" && argc == 4) return ltml::RunVirtual(std::atoll(argv[2]), std::atoll(argv[3]));
+  if (what == "virtual" && argc == 4)
+    return ltml::RunVirtual(std::atoll(argv[2]), std::atoll(argv[3]));
   std::fputs("usage: draws_figures make FILE IMAGES CLASSES | run FILE | virtual IMAGES CLASSES\n",
              stderr);
   return 2;

@@ -58,8 +58,9 @@ void DecodeLargeJpeg(benchmark::State& state) {
   const auto file = image::EncodeJpeg(Picture(2000, 1500), 89);
   image::Decoder decoder;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(decoder.Open(*file).ok() &&
-                             decoder.Read({0, 0, 2000, 1500}, static_cast<int>(state.range(0))).ok());
+    benchmark::DoNotOptimize(
+        decoder.Open(*file).ok() &&
+        decoder.Read({0, 0, 2000, 1500}, static_cast<int>(state.range(0))).ok());
   }
   state.SetItemsProcessed(state.iterations());
 }

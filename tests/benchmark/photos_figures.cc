@@ -1,5 +1,5 @@
-// JPEG photographs to normalised float tensors of 224 x 224 pixels, on one thread, as the loader makes
-// them of pictures that are not kept: photos_figures FOLDER [planes | interleaved].
+// JPEG photographs to normalised float tensors of 224 x 224 pixels, on one thread, as the loader
+// makes them of pictures that are not kept: photos_figures FOLDER [planes | interleaved].
 // peers/photos.py does the same.
 #include <algorithm>
 #include <cstdio>
@@ -21,7 +21,8 @@ constexpr int kSize = 224;
 
 std::vector<std::string> FilesOf(const std::string& folder) {
   std::vector<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) paths.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
   std::vector<std::string> files;
   for (const auto& path : paths) files.push_back(base::ReadFile(path).value());
@@ -74,6 +75,6 @@ int main(int argc, char** argv) {
     std::fputs("usage: photos_figures FOLDER [planes | interleaved]\n", stderr);
     return 2;
   }
-  return ltml::Main(argv[1], layout == "planes" ? ltml::data::Layout::kPlanes
-                                                : ltml::data::Layout::kInterleaved);
+  return ltml::Main(
+      argv[1], layout == "planes" ? ltml::data::Layout::kPlanes : ltml::data::Layout::kInterleaved);
 }

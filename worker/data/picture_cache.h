@@ -10,9 +10,9 @@
 
 namespace ltml::data {
 
-// Decoded pictures by number, as many as fit into a budget.  Keeps the first that come: over an epoch in
-// random order no other choice is hit more often, and the re-balanced stream brings the images of rare
-// classes, which it draws most, early.  Thread-safe.
+// Decoded pictures by number, as many as fit into a budget.  Keeps the first that come: over an
+// epoch in random order no other choice is hit more often, and the re-balanced stream brings the
+// images of rare classes, which it draws most, early.  Thread-safe.
 class PictureCache {
  public:
   // Shared with whoever renders it.

@@ -14,9 +14,9 @@ namespace ltml::data {
 // image and reason.
 class PictureReader {
  public:
-  // Pictures whose shorter side is below `small_side` go through the cache: those that no crop allows
-  // to be read scaled (image::ScaleFor), so that the cache never changes a pixel.  The cache must
-  // outlive the reader; null for none.
+  // Pictures whose shorter side is below `small_side` go through the cache: those that no crop
+  // allows to be read scaled (image::ScaleFor), so that the cache never changes a pixel.  The cache
+  // must outlive the reader; null for none.
   PictureReader(std::shared_ptr<const dataset::Dataset> dataset, bool apply_orientation,
                 PictureCache* cache, int small_side);
 

@@ -29,8 +29,11 @@ image::Area AreaIn(const image::Decoder::Part& part, int scale, image::Box crop)
 
 absl::Status Renderer::Training(const image::Decoder::Part& part, int scale,
                                 const Augmentation& augmentation, std::span<float> values) {
-  const image::Resizer::Plan plan{AreaIn(part, scale, augmentation.crop), size_, size_,
-                                  {0, 0, size_, size_}, augmentation.flip};
+  const image::Resizer::Plan plan{AreaIn(part, scale, augmentation.crop),
+                                  size_,
+                                  size_,
+                                  {0, 0, size_, size_},
+                                  augmentation.flip};
   LTML_ASSIGN_OR_RETURN(const std::span<const uint32_t> pixels, resizer_.Resize(part.view, plan));
   ToTensor(pixels, augmentation.jitter, layout_, values);
   return absl::OkStatus();

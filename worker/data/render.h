@@ -10,8 +10,8 @@
 
 namespace ltml::data {
 
-// Decoded pictures to the values that the network sees: 3 * size * size of them in `layout`.  Memory is
-// reused.  For one thread at a time.
+// Decoded pictures to the values that the network sees: 3 * size * size of them in `layout`. Memory
+// is reused.  For one thread at a time.
 class Renderer {
  public:
   // size >= 1.

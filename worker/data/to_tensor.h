@@ -20,8 +20,8 @@ enum class Layout { kPlanes, kInterleaved };
 // (0.229, 0.224, 0.225).  Jitter on values in [0, 255], clamped to them:
 //   brightness: f v;  contrast: f v + (1 - f) mean(grey);  saturation: f v + (1 - f) grey,
 // with grey = 0.299 R + 0.587 G + 0.114 B.  As torchvision's ColorJitter, without its rounding to
-// 8 bits in between; at most one step of each kind.  Values has three places a pixel.  One pass over the
-// pixels, with contrast one more to read them; nothing is allocated.
+// 8 bits in between; at most one step of each kind.  Values has three places a pixel.  One pass
+// over the pixels, with contrast one more to read them; nothing is allocated.
 void ToTensor(std::span<const uint32_t> pixels, std::span<const JitterStep> jitter, Layout layout,
               std::span<float> values);
 

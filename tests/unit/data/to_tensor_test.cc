@@ -55,15 +55,16 @@ TEST(ToTensor, JittersToValuesWorkedByHand) {
              {87.1725, 137.1725, 62.1725, 37.1725, 42.1725, 162.1725});
 }
 
-// Contrast after brightness 1.5: (150, 75, 15) and (255, 0, 255), grey 90.585 and 105.315, mean 97.95.
+// Contrast after brightness 1.5: (150, 75, 15) and (255, 0, 255), grey 90.585 and 105.315,
+// mean 97.95.
 TEST(ToTensor, TakesTheMeanOfWhatEarlierStepsMade) {
   const std::vector<uint32_t> pixels = {Pixel(100, 50, 10), Pixel(200, 0, 250)};
   ExpectNear(Levels(pixels, {{Jitter::kBrightness, 1.5f}, {Jitter::kContrast, 0.5f}}),
              {123.975, 176.475, 86.475, 48.975, 56.475, 176.475});
   // Saturation 2 of 123.975, 86.475, 56.475: grey 94.2675, twice the value less the grey.
-  const auto all = Levels(pixels, {{Jitter::kBrightness, 1.5f},
-                                   {Jitter::kContrast, 0.5f},
-                                   {Jitter::kSaturation, 2.0f}});
+  const auto all =
+      Levels(pixels,
+             {{Jitter::kBrightness, 1.5f}, {Jitter::kContrast, 0.5f}, {Jitter::kSaturation, 2.0f}});
   EXPECT_NEAR(all[0], 2 * 123.975 - 94.26755, 1e-3);
   EXPECT_NEAR(all[2], 2 * 86.475 - 94.26755, 1e-3);
 }
@@ -73,7 +74,8 @@ TEST(ToTensor, NormalisesAsTheGoldenValuesDo) {
   const auto file = std::filesystem::path(LTML_SOURCE_DIR) / "tests/golden/resize.json";
   const simdjson::dom::element golden = parser.load(file.string())["normalise"];
   std::vector<int> bytes;
-  for (const int64_t value : golden["input_hwc"].get_array()) bytes.push_back(static_cast<int>(value));
+  for (const int64_t value : golden["input_hwc"].get_array())
+    bytes.push_back(static_cast<int>(value));
   std::vector<uint32_t> pixels;
   for (size_t i = 0; i < bytes.size(); i += 3) {
     pixels.push_back(Pixel(bytes[i], bytes[i + 1], bytes[i + 2]));
