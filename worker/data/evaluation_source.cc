@@ -34,14 +34,14 @@ absl::Status Validate(const EvaluationOptions& options) {
 
 class EvaluationLoader final : public train::EvaluationSource, private Prefetcher::Maker {
  public:
-  EvaluationLoader(const std::shared_ptr<const dataset::Dataset>& dataset,
+  EvaluationLoader(std::shared_ptr<const dataset::Dataset> dataset,
                    const EvaluationOptions& options)
-      : options_(options), labels_NK_(DenseLabels(*dataset)), images_(dataset->images()) {
+      : options_(options), dataset_(std::move(dataset)), labels_NK_(DenseLabels(*dataset_)) {
     for (int i = 0; i < options.queue_batches; ++i) {
       slots_.emplace_back(options.memory);
     }
     for (int i = 0; i < options.threads; ++i) {
-      hands_.push_back({PictureReader(dataset, options.apply_orientation, nullptr, 0),
+      hands_.push_back({PictureReader(dataset_, options.apply_orientation, nullptr, 0),
                         Renderer(options.image_size, options.layout)});
     }
   }
@@ -52,7 +52,7 @@ class EvaluationLoader final : public train::EvaluationSource, private Prefetche
     return absl::OkStatus();
   }
 
-  int64_t images() const override { return images_; }
+  int64_t images() const override { return dataset_->images(); }
   int64_t batch() const override { return options_.batch; }
   const std::vector<uint8_t>& labels_NK() const override { return labels_NK_; }
 
@@ -103,8 +103,8 @@ class EvaluationLoader final : public train::EvaluationSource, private Prefetche
   };
 
   const EvaluationOptions options_;
+  const std::shared_ptr<const dataset::Dataset> dataset_;
   const std::vector<uint8_t> labels_NK_;
-  const int64_t images_;
   std::vector<train::EvaluationBatch> slots_;
   std::vector<Hand> hands_;                 // [threads]
   std::unique_ptr<Prefetcher> prefetcher_;  // last: its threads end before what they use
@@ -115,7 +115,7 @@ class EvaluationLoader final : public train::EvaluationSource, private Prefetche
 absl::StatusOr<std::unique_ptr<train::EvaluationSource>> MakeEvaluationSource(
     std::shared_ptr<const dataset::Dataset> dataset, const EvaluationOptions& options) {
   LTML_RETURN_IF_ERROR(Validate(options));
-  auto source = std::make_unique<EvaluationLoader>(dataset, options);
+  auto source = std::make_unique<EvaluationLoader>(std::move(dataset), options);
   LTML_RETURN_IF_ERROR(source->Start());
   return source;
 }

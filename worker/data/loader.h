@@ -30,7 +30,7 @@ struct LoaderOptions {
   double jitter = 0.4;
   Layout layout = Layout::kPlanes;           // of an image's values
   int queue_batches = 3;                     // batches in memory, the one in use included
-  int64_t cache_bytes = int64_t{256} << 20;  // for decoded images
+  int64_t cache_bytes = int64_t{256} << 20;  // for decoded images, of this rank
   // Where the pixels of batches lie; must outlive the source.
   std::pmr::memory_resource* memory = std::pmr::get_default_resource();
 };
@@ -41,9 +41,11 @@ struct LoaderOptions {
 // rows of all ranks, concatenated per stream in rank order, are the same for any world size.
 // An image drawn by both streams in one step is decoded once.  Only what a crop needs of a JPEG is
 // decoded, at the scale that image::ScaleFor tells for crop and image_size (docs/method.md), unless
-// the picture is small and kept. InvalidArgument for options out of range or a data set without an
-// image to draw.  An undecodable image is reported by Next of the step that needs it.  Next is for
-// one thread.
+// the picture is small and kept.
+// InvalidArgument for options out of range or a data set without an image to draw.  An undecodable
+// image is reported by Next of the step that needs it; damage below what a step needs goes
+// unnoticed
+// (`ltml data check` finds it).  Next is for one thread.
 absl::StatusOr<std::unique_ptr<train::BatchSource>> MakeLoader(
     std::shared_ptr<const dataset::Dataset> dataset, const LoaderOptions& options);
 

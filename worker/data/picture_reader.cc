@@ -20,7 +20,7 @@ absl::StatusOr<image::Decoder::Size> PictureReader::Open(int64_t image) {
   image_ = image;
   kept_ = cache_ != nullptr ? cache_->Find(image) : nullptr;
   if (kept_ != nullptr) return image::Decoder::Size{kept_->width, kept_->height, false};
-  const auto size = decoder_.Open(dataset_->bytes(image));
+  auto size = decoder_.Open(dataset_->bytes(image));
   if (!size.ok()) return Named(size.status());
   const bool small = !size->scales || std::min(size->width, size->height) < small_side_;
   if (cache_ != nullptr && small && cache_->HasRoom(size->width, size->height)) {

@@ -256,7 +256,7 @@ TEST(Evaluate, IsTheDefinitionToTheBitOnAnyNumberOfThreads) {
 
 TEST(Evaluate, NamesTheFirstNanOnAnyNumberOfThreads) {
   std::vector<float> scores(40 * 50, 0.5f);
-  scores[50 * 7 + 49] = scores[50 * 9 + 1] = NAN;
+  scores[50 * 7 + 49] = scores[50 * 9 + 1] = scores[50 * 20 + 49] = NAN;
   for (const int threads : {1, 3}) {
     const auto got =
         Evaluate(scores, std::vector<uint8_t>(40 * 50), 50, std::vector<int64_t>(50), threads);
