@@ -114,8 +114,11 @@ void RebalancedStream::ImagesAt(int64_t first, std::span<int64_t> images) const 
   size_t located = 0, done = 0;
   for (size_t block = 0; done < images.size(); ++block) {
     const size_t count = std::min(kMost, images.size() - located);
-    Locate(static_cast<uint64_t>(first) + located, std::span(entries[block % 2]).first(count));
-    for (; done < located; ++done) images[done] = *entries[(block + 1) % 2][done % kMost];
+    const std::span<const uint32_t*> last =
+        std::span(entries[(block + 1) % 2]).first(located - done);
+    Locate(static_cast<uint64_t>(first) + located, std::span(entries[block % 2]).first(count),
+           last);
+    for (const uint32_t* entry : last) images[done++] = *entry;
     located += count;
   }
 }
@@ -136,8 +139,10 @@ void RebalancedStream::DrawClasses(uint64_t first, std::span<uint64_t> classes,
   draws.Run(classes);
 }
 
-// At most kMost positions: where their images stand.
-void RebalancedStream::Locate(uint64_t first, std::span<const uint32_t*> entries) const {
+// At most kMost positions: where their images stand.  Meanwhile `coming` are fetched, one by one,
+// since the processor waits when too many are on their way.
+void RebalancedStream::Locate(uint64_t first, std::span<const uint32_t*> entries,
+                              std::span<const uint32_t* const> coming) const {
   const size_t count = entries.size();
   std::array<uint64_t, kMost> classes, rounds, places;
   DrawClasses(first, std::span(classes).first(count), rounds);
@@ -149,14 +154,12 @@ void RebalancedStream::Locate(uint64_t first, std::span<const uint32_t*> entries
     const uint8_t place = order[i];
     const ClassPlan& plan = classes_[classes[place]];
     const auto [cycle, slot] = plan.cycles.Split(rounds[place]);
+    if (i < coming.size()) __builtin_prefetch(coming[i]);
     draws.Add(plan.domain, Absorb(plan.prefix, cycle), slot, place);
     entries[place] = lists_.images.data() + plan.first_image;
   }
   draws.Run(places);
-  for (size_t i = 0; i < count; ++i) {
-    entries[i] += places[i];
-    __builtin_prefetch(entries[i]);
-  }
+  for (size_t i = 0; i < count; ++i) entries[i] += places[i];
 }
 
 // A counting sort by falling rounds of the classes' permutations.

@@ -81,7 +81,8 @@ class RebalancedStream {
 
   RebalancedStream(uint64_t seed, const ClassListsView& lists, std::vector<ClassPlan> classes);
   static bool HaveNearlyEqualRounds(const std::vector<ClassPlan>& classes);
-  void Locate(uint64_t first, std::span<const uint32_t*> entries) const;
+  void Locate(uint64_t first, std::span<const uint32_t*> entries,
+              std::span<const uint32_t* const> coming) const;
   void SortByRounds(std::span<const uint64_t> classes, std::span<uint8_t> order) const;
   void DrawClasses(uint64_t first, std::span<uint64_t> classes, std::span<uint64_t> rounds) const;
   Draw DrawOf(const ClassPlan& plan, uint64_t round) const;
