@@ -12,7 +12,7 @@ ALLOWED = {
     'common/metrics': [],
     'common/safetensors': [],
     'common/image': [],
-    'common/dataset': ['common/image'],
+    'common/dataset': ['common/image', 'common/sampling'],
     'common/config': ['common/statistics'],
     'common/rpc': [],
     'common/run': [],
