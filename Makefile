@@ -1,7 +1,7 @@
 # A thin face over scripts/ and CMake.
-.PHONY: help setup build test unit format lint bench asan tsan demo clean
+.PHONY: help setup build test unit format lint bench asan tsan cuda demo clean
 help:
-	@echo 'make setup | build | test | unit | format | lint | bench | asan | tsan | demo | clean'
+	@echo 'make setup | build | test | unit | format | lint | bench | asan | tsan | cuda | demo | clean'
 setup:
 	scripts/setup
 build: setup
@@ -24,6 +24,9 @@ asan tsan: setup
 	cmake --preset $(if $(filter asan,$@),asan-ubsan,tsan)
 	ninja -C build/$(if $(filter asan,$@),asan-ubsan,tsan)
 	ctest --test-dir build/$(if $(filter asan,$@),asan-ubsan,tsan) -L unit --output-on-failure
+cuda:
+	scripts/cuda
+	ctest --test-dir build -L gpu --output-on-failure --no-tests=error
 demo:
 	scripts/demo
 clean:

@@ -22,6 +22,11 @@ if(LTML_MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
+if(LTML_PART STREQUAL training)
+  # Carried libraries find each other by the program's search path, as RPATH but not RUNPATH allows.
+  add_link_options(-Wl,--disable-new-dtags)
+endif()
+
 add_library(ltml_warnings INTERFACE)
 target_compile_options(ltml_warnings INTERFACE
   -Wall -Wextra -Werror -Wnon-virtual-dtor -Woverloaded-virtual -Wunused-result)

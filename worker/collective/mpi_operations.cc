@@ -3,21 +3,13 @@
 #include <mpi.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 #include "common/base/status_macros.h"
+#include "worker/collective/backoff.h"
 #include "worker/collective/mpi_status.h"
 
 namespace ltml::collective {
 namespace {
-
-using std::chrono::microseconds;
-
-// Tests of a barrier before the first nap, and the naps, which grow.
-constexpr int kEagerTests = 50;
-constexpr microseconds kFirstNap{20};
-constexpr microseconds kLongestNap{500};
 
 MPI_Datatype TypeOf(train::ElementType type) {
   switch (type) {
@@ -45,18 +37,11 @@ absl::Status InChunks(const train::Buffer& buffer, int64_t chunk, Operation&& op
 }
 
 absl::Status AwaitRequest(MPI_Request& request, const std::atomic<bool>& abandoned) {
-  microseconds nap = kFirstNap;
-  for (int tests = 0;; ++tests) {
+  for (Backoff backoff;; backoff.Pause()) {
     int done = 0;
     LTML_RETURN_IF_ERROR(StatusOfMpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test"));
     if (done != 0) return absl::OkStatus();
     if (abandoned.load(std::memory_order_relaxed)) return absl::CancelledError("given up");
-    if (tests < kEagerTests) {
-      std::this_thread::yield();
-      continue;
-    }
-    std::this_thread::sleep_for(nap);
-    nap = std::min(nap * 2, kLongestNap);
   }
 }
 

@@ -3,9 +3,14 @@
 #include <gtest/gtest.h>
 #include <mpi.h>
 
+#include <memory>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "tests/unit/collective/contract.h"
+#include "worker/collective/by_memory.h"
 #include "worker/collective/mpi_status.h"
 #include "worker/collective/threads.h"
 
@@ -65,6 +70,66 @@ TEST(Threads, DifferentCallsAreAnError) {
         collective.AllReduceSum(train::BufferOf(std::span<double>(values)), seconds(5));
     EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
   });
+}
+
+// A group for each kind of memory; what the device's group gets is remembered.
+class Remembers final : public train::Collective {
+ public:
+  Remembers(std::unique_ptr<train::Collective> inner, std::vector<std::string>& calls)
+      : inner_(std::move(inner)), calls_(calls) {}
+  int rank() const override { return inner_->rank(); }
+  int world_size() const override { return inner_->world_size(); }
+  Ticket StartAllReduceSum(train::Buffer buffer) override {
+    calls_.emplace_back("sum");
+    return inner_->StartAllReduceSum(buffer);
+  }
+  Ticket StartBroadcast(train::Buffer buffer, int root) override {
+    calls_.emplace_back("broadcast");
+    return inner_->StartBroadcast(buffer, root);
+  }
+  absl::Status Wait(Ticket ticket, std::chrono::nanoseconds timeout) override {
+    calls_.push_back("wait " + std::to_string(ticket));
+    return inner_->Wait(ticket, timeout);
+  }
+  absl::Status Join(Ticket ticket, std::chrono::nanoseconds timeout) override {
+    calls_.push_back("join " + std::to_string(ticket));
+    return inner_->Join(ticket, timeout);
+  }
+
+ private:
+  const std::unique_ptr<train::Collective> inner_;
+  std::vector<std::string>& calls_;
+};
+
+TEST(ByMemory, KeepsTheContract) {
+  auto device = MakeThreads(3);
+  auto host = MakeThreads(3);
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < 3; ++rank) {
+    threads.emplace_back([&, rank] {
+      const auto both = MakeByMemory(std::move(host[rank]), std::move(device[rank]));
+      CollectiveContract(*both).Check();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(ByMemory, SendsEachBufferToItsCollectiveAndWaitsForBoth) {
+  std::vector<std::string> host_calls, device_calls;
+  const auto both = MakeByMemory(std::make_unique<Remembers>(MakeSingle(), host_calls),
+                                 std::make_unique<Remembers>(MakeSingle(), device_calls));
+  std::vector<double> values = {1};
+  train::Buffer on_device = train::BufferOf(std::span<double>(values));
+  on_device.on_device = true;
+  const auto first = both->StartAllReduceSum(on_device);
+  const auto second = both->StartBroadcast(train::BufferOf(std::span<double>(values)), 0);
+  const auto third = both->StartAllReduceSum(on_device);
+  ASSERT_TRUE(both->Join(first, seconds(1)).ok());
+  ASSERT_TRUE(both->Wait(second, seconds(1)).ok());
+  ASSERT_TRUE(both->Join(third, seconds(1)).ok());
+  ASSERT_TRUE(both->Wait(first, seconds(1)).ok());  // over already
+  EXPECT_EQ(host_calls, (std::vector<std::string>{"broadcast", "wait 1", "wait 1"}));
+  EXPECT_EQ(device_calls, (std::vector<std::string>{"sum", "sum", "join 1", "wait 1", "join 2"}));
 }
 
 TEST(MpiStatus, TranslatesEveryClassOnce) {

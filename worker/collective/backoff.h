@@ -1,0 +1,30 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace ltml::collective {
+
+// Pauses between two looks at something that will happen: short at first, longer later, so that who
+// waits long leaves the core to others.
+class Backoff {
+ public:
+  void Pause() {
+    if (++pauses_ <= kEager) {
+      std::this_thread::yield();
+      return;
+    }
+    std::this_thread::sleep_for(nap_);
+    nap_ = std::min(nap_ * 2, kLongestNap);
+  }
+
+ private:
+  static constexpr int kEager = 50;
+  static constexpr std::chrono::microseconds kLongestNap{500};
+
+  int pauses_ = 0;
+  std::chrono::microseconds nap_{20};
+};
+
+}  // namespace ltml::collective
