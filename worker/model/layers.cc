@@ -16,7 +16,7 @@ at::Tensor TensorList::AddParameter(std::string name, at::Tensor tensor) {
 }
 
 at::Tensor TensorList::FromValues(const std::vector<double>& values, at::IntArrayRef shape) const {
-  at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(type_));
+  at::Tensor tensor = at::empty(shape, options_);
   tensor.copy_(at::from_blob(const_cast<double*>(values.data()), shape,
                              at::TensorOptions().dtype(at::kDouble)));
   return tensor;
@@ -25,7 +25,11 @@ at::Tensor TensorList::FromValues(const std::vector<double>& values, at::IntArra
 at::Tensor TensorList::Kernel(std::string name, at::IntArrayRef shape, double deviation) {
   const auto values = NormalValues(seed_, name, c10::multiply_integers(shape), deviation);
   at::Tensor kernel = FromValues(values, shape);
-  if (fused_layout_) kernel = kernel.permute({2, 3, 1, 0}).contiguous().permute({3, 2, 0, 1});
+  if (layout_ == KernelLayout::kFused) {
+    kernel = kernel.permute({2, 3, 1, 0}).contiguous().permute({3, 2, 0, 1});
+  } else if (layout_ == KernelLayout::kChannelsLast) {
+    kernel = kernel.contiguous(at::MemoryFormat::ChannelsLast);
+  }
   return AddParameter(std::move(name), kernel);
 }
 
@@ -35,11 +39,11 @@ at::Tensor TensorList::Uniform(std::string name, at::IntArrayRef shape, double b
 }
 
 at::Tensor TensorList::Constant(std::string name, at::IntArrayRef shape, double value) {
-  return AddParameter(std::move(name), at::full(shape, value, at::TensorOptions().dtype(type_)));
+  return AddParameter(std::move(name), at::full(shape, value, options_));
 }
 
 at::Tensor TensorList::Buffer(std::string name, at::IntArrayRef shape, double value) {
-  buffers_.push_back({std::move(name), at::full(shape, value, at::TensorOptions().dtype(type_))});
+  buffers_.push_back({std::move(name), at::full(shape, value, options_)});
   return buffers_.back().tensor;
 }
 

@@ -13,13 +13,19 @@ namespace ltml::model {
 // Batch norm over the batch, updating the running statistics, or with them.
 enum class Mode { kTraining, kFrozen };
 
+// How the kernels of convolutions, of shape [out, in, height, width], lie in memory.
+enum class KernelLayout {
+  kPlain,         // as their shape says
+  kFused,         // [height][width][in][out], as the engine wants them
+  kChannelsLast,  // [out][height][width][in], as GPUs want them
+};
+
 // Makes a network's tensors, in order of execution, and lists them by name.
 class TensorList {
  public:
-  // fused_layout: the kernels of convolutions are [height][width][in][out] in memory, as the engine
-  // wants them; their shape stays [out, in, height, width].
-  TensorList(uint64_t seed, at::ScalarType type, bool fused_layout)
-      : seed_(seed), type_(type), fused_layout_(fused_layout) {}
+  // `options`: type and device.
+  TensorList(uint64_t seed, const at::TensorOptions& options, KernelLayout layout)
+      : seed_(seed), options_(options), layout_(layout) {}
 
   // Trainable leaves.
   at::Tensor Kernel(std::string name, at::IntArrayRef shape, double deviation);
@@ -35,8 +41,8 @@ class TensorList {
   at::Tensor FromValues(const std::vector<double>& values, at::IntArrayRef shape) const;
 
   uint64_t seed_;
-  at::ScalarType type_;
-  bool fused_layout_;
+  at::TensorOptions options_;
+  KernelLayout layout_;
   std::vector<NamedTensor> parameters_, buffers_;
 };
 

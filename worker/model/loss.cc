@@ -44,27 +44,28 @@ at::Tensor ConsistencySum(const at::Tensor& a_BK, const at::Tensor& b_BK) {
   return (a_BK.to(type) - b_BK.to(type)).square().sum();
 }
 
-at::Tensor VectorOf(const std::vector<double>& values, at::ScalarType type) {
-  return at::tensor(values, at::kDouble).to(type);
+at::Tensor VectorOf(const std::vector<double>& values, const at::TensorOptions& options) {
+  return at::tensor(values, at::kDouble).to(options);
 }
 
-at::ScalarType TypeOf(const Logits& logits) {
+// A sum of no terms.
+at::Tensor ZeroLike(const Logits& logits) {
   for (const at::Tensor* tensor : {&logits.u, &logits.r, &logits.u_hat, &logits.r_hat}) {
-    if (tensor->defined()) return ComputationType(*tensor);
+    if (tensor->defined()) return at::zeros({}, tensor->options().dtype(ComputationType(*tensor)));
   }
-  return at::kFloat;
+  return at::zeros({}, at::kFloat);
 }
 
 }  // namespace
 
 CompensationTensors CompensationTensors::From(const statistics::Compensation& compensation,
-                                              at::ScalarType type) {
+                                              const at::TensorOptions& options) {
   CompensationTensors tensors;
   for (const auto branch : {statistics::kUniform, statistics::kRebalanced}) {
     for (const auto sign : {statistics::kPositive, statistics::kNegative}) {
       const statistics::ScaleShift& from = compensation.at(branch, sign);
-      tensors.sigma[branch][sign] = VectorOf(from.sigma, type);
-      tensors.mu[branch][sign] = VectorOf(from.mu, type);
+      tensors.sigma[branch][sign] = VectorOf(from.sigma, options);
+      tensors.mu[branch][sign] = VectorOf(from.mu, options);
     }
   }
   return tensors;
@@ -73,7 +74,7 @@ CompensationTensors CompensationTensors::From(const statistics::Compensation& co
 LossTerms Loss(const Logits& logits, const at::Tensor& labels_u_BK, const at::Tensor& labels_r_BK,
                const at::Tensor& rho_K, const CompensationTensors& compensation,
                const LossOptions& options) {
-  const at::Tensor zero = at::zeros({}, at::TensorOptions().dtype(TypeOf(logits)));
+  const at::Tensor zero = ZeroLike(logits);
   const double divisor =
       static_cast<double>(options.global_batch) * static_cast<double>(rho_K.size(0));
   const auto classification = [&](const at::Tensor& z_BK, const at::Tensor& y_BK, int branch) {

@@ -14,7 +14,7 @@ struct CompensationTensors {
   at::Tensor sigma[2][2];
   at::Tensor mu[2][2];
   static CompensationTensors From(const statistics::Compensation& compensation,
-                                  at::ScalarType type);
+                                  const at::TensorOptions& options);
 };
 
 struct LossOptions {
@@ -23,8 +23,9 @@ struct LossOptions {
   int64_t global_batch = 1;  // divisor of every sum
 };
 
-// Sums over the local rows; each already divided by K and by the GLOBAL batch.  `total` carries the
-// gradient; the parts are detached scalars.  total = uniform + rebalanced + lambda * consistency.
+// All tensors are on one device.  Sums over the local rows; each already divided by K and by the
+// GLOBAL batch.  `total` carries the gradient; the parts are detached scalars.  total = uniform +
+// rebalanced + lambda * consistency.
 struct LossTerms {
   at::Tensor total;
   at::Tensor classification_uniform, classification_rebalanced, consistency;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "worker/model/autocast.h"
 #include "worker/model/fused.h"
 #include "worker/model/layers.h"
 #include "worker/model/resnet.h"
@@ -48,14 +49,24 @@ std::string PretrainedName(std::string_view name) {
   return "";
 }
 
+bool UseFused(const NetworkOptions& options) {
+  return options.fused && options.type == at::kFloat && !options.bfloat16 &&
+         options.device.is_cpu() && FusedIsAvailable();
+}
+
+KernelLayout LayoutOf(const NetworkOptions& options) {
+  if (UseFused(options)) return KernelLayout::kFused;
+  return options.device.is_cpu() ? KernelLayout::kPlain : KernelLayout::kChannelsLast;
+}
+
 }  // namespace
 
 struct Network::Implementation {
   Implementation(const NetworkOptions& options_, uint64_t seed)
       : options(options_),
         plan(PlanOf(options.architecture, options.width)),
-        use_fused(options.fused && options.type == at::kFloat && FusedIsAvailable()),
-        tensors(seed, options.type, use_fused),
+        use_fused(UseFused(options)),
+        tensors(seed, at::TensorOptions(options.device).dtype(options.type), LayoutOf(options)),
         trunk(tensors, plan) {
     if (options.branches != Branches::kRebalanced) f.emplace(tensors, "f", plan, options);
     if (options.branches != Branches::kUniform) g.emplace(tensors, "g", plan, options);
@@ -69,12 +80,19 @@ struct Network::Implementation {
   struct Outputs {
     at::Tensor f, g;
   };
-  Outputs Run(const at::Tensor& x_B3HW, Mode mode) const {
-    const at::Tensor features = trunk.Forward(x_B3HW, mode);
-    return {f ? f->Forward(features, mode) : at::Tensor(),
-            g ? g->Forward(features, mode) : at::Tensor()};
+  Outputs Run(const at::Tensor& x_B3HW, Mode mode) const { return Heads(Features(x_B3HW, mode)); }
+  // Pooled features of each branch, by LibTorch.
+  std::vector<at::Tensor> Features(const at::Tensor& x_B3HW, Mode mode) const {
+    std::optional<Autocast> autocast;
+    if (options.bfloat16) autocast.emplace(options.device.type());
+    const at::Tensor x_BCHW = trunk.Forward(x_B3HW, mode);
+    std::vector<at::Tensor> features;
+    for (const Branch* branch : Present()) {
+      features.push_back(Branch::Pool(branch->layer4().Forward(x_BCHW, mode)));
+    }
+    return features;
   }
-  // The heads over features that the fused kernels have made.
+  // Over pooled features.
   Outputs Heads(const std::vector<at::Tensor>& features) const {
     size_t next = 0;
     return {f ? f->Head(features[next++]) : at::Tensor(),

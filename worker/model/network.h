@@ -24,8 +24,12 @@ struct NetworkOptions {
   Branches branches = Branches::kBoth;
   bool separate_bn_statistics = false;
   at::ScalarType type = at::kFloat;  // kDouble in tests
-  // Convolutions and batch norm by our own kernels (worker/engine) where the type is float32 and
-  // the processor has AVX2; otherwise by LibTorch.
+  at::Device device = at::kCPU;
+  // Convolutions in bfloat16, by autocast, over float32 weights; statistics of batch norm, pooled
+  // features, heads and logits in float32.
+  bool bfloat16 = false;
+  // Convolutions and batch norm by our own kernels (worker/engine) where the device is a processor
+  // with AVX2 and everything is float32; otherwise by LibTorch.
   bool fused = true;
 };
 
@@ -52,6 +56,8 @@ class Network {
                                                          uint64_t seed);
   ~Network();
 
+  // Images and logits are on the network's device, and its parameters too.
+  //
   // Training forward (batch norm over the batch, running statistics updated), with gradients.
   // x is [B_u + B_r, 3, H, W], uniform rows first.  One pass over all rows, so that batch norm sees
   // both streams; separate_bn_statistics makes two.

@@ -99,16 +99,14 @@ Branch::Branch(TensorList& tensors, const std::string& letter, const ResnetPlan&
       head_(MakeHead(tensors, letter + ".head", plan.ChannelsAfter(4), options)) {}
 
 at::Tensor Branch::Pool(const at::Tensor& x_BCHW) {
-  return at::adaptive_avg_pool2d(x_BCHW, {1, 1}).flatten(1);
+  const at::Tensor wide_BCHW =
+      x_BCHW.scalar_type() == at::kBFloat16 ? x_BCHW.to(at::kFloat) : x_BCHW;
+  return at::adaptive_avg_pool2d(wide_BCHW, {1, 1}).flatten(1);
 }
 
 at::Tensor Branch::Head(at::Tensor x_BC) const {
   for (size_t i = 0; i + 1 < head_.size(); ++i) x_BC = head_[i].Forward(x_BC).relu_();
   return head_.back().Forward(x_BC);
-}
-
-at::Tensor Branch::Forward(const at::Tensor& features_BCHW, Mode mode) const {
-  return Head(Pool(layer4_.Forward(features_BCHW, mode)));
 }
 
 }  // namespace ltml::model

@@ -68,10 +68,10 @@ class Branch {
  public:
   Branch(TensorList& tensors, const std::string& letter, const ResnetPlan& plan,
          const NetworkOptions& options);
-  // [B, width * 4 ..] -> logits [B, K].
-  at::Tensor Forward(const at::Tensor& features_BCHW, Mode mode) const;
   const Stage& layer4() const { return layer4_; }
+  // [B, C, H, W] -> [B, C], bfloat16 in float32.
   static at::Tensor Pool(const at::Tensor& x_BCHW);
+  // Pooled features -> logits [B, K].
   at::Tensor Head(at::Tensor x_BC) const;
   // Of the last layer, [K].
   const at::Tensor& output_bias() const { return head_.back().bias(); }

@@ -55,6 +55,30 @@ TEST(Network, ParametersComeInOrderOfExecution) {
   }
 }
 
+TEST(Network, Bfloat16IsNearAndLeavesEverythingOutsideConvolutionsInFloat32) {
+  NetworkOptions options = Small();
+  options.type = at::kFloat;
+  options.fused = false;
+  const auto exact = MustCreate(options);
+  options.bfloat16 = true;
+  const auto rough = MustCreate(options);
+  const at::Tensor x = Images(6).to(at::kFloat);
+  const Logits expected = exact->Forward(x, 3), got = rough->Forward(x, 3);
+  EXPECT_EQ(got.u.scalar_type(), at::kFloat);
+  // bfloat16 keeps 8 bits: the difference must show and stay small beside logits of about 1.
+  EXPECT_GT(Distance(got.u, expected.u), 0);
+  EXPECT_LT(Distance(got.u, expected.u), 0.15);
+  got.u.sum().backward();
+  for (const NamedTensor& named : rough->parameters()) {
+    EXPECT_EQ(named.tensor.scalar_type(), at::kFloat) << named.name;
+    if (!named.tensor.grad().defined()) continue;  // of branch g
+    EXPECT_EQ(named.tensor.grad().scalar_type(), at::kFloat) << named.name;
+  }
+  for (const NamedTensor& named : rough->buffers()) {
+    EXPECT_EQ(named.tensor.scalar_type(), at::kFloat) << named.name;
+  }
+}
+
 TEST(Network, HeadLayersAreNamedAndShapedAsAPerceptron) {
   NetworkOptions options = Small();
   options.head_layers = {16, 9};
