@@ -25,6 +25,7 @@
 #include "worker/app/tracing.h"
 #include "worker/checkpoint/checkpoint.h"
 #include "worker/checkpoint/folders.h"
+#include "worker/collective/shared_memory.h"
 
 namespace ltml::worker {
 namespace {
@@ -69,6 +70,7 @@ class Training {
 
   absl::Status OpenDatasets();
   absl::Status BuildNetwork(bool fresh);
+  train::ShareMemory MemorySharing();
   absl::Status BuildTrainer(const StartingPoint& start);
   absl::Status Restore(const StartingPoint& start);
   absl::Status ReachBoundary();
@@ -153,14 +155,31 @@ absl::Status Training::BuildNetwork(bool fresh) {
   return absl::OkStatus();
 }
 
+train::ShareMemory Training::MemorySharing() {
+  return [this](int64_t bytes) {
+    auto memory = collective::ShareMemory(*rank_.collective, bytes,
+                                          base::ToNanoseconds(job_.limits().start()));
+    if (!memory.ok() && rank_.is_first()) {
+      base::Log(base::LogLevel::kInfo, "gradients_by_all_reduce", "reason={}",
+                base::LogValue(std::string(memory.status().message())));
+    }
+    return memory;
+  };
+}
+
 absl::Status Training::BuildTrainer(const StartingPoint& start) {
   auto loader = data::MakeLoader(
       train_set_, LoaderOptionsOf(job_, rank_.rank(), rank_.world_size(), state_.step()));
   if (!loader.ok()) return WithCause(loader.status(), v1::FAILURE_CAUSE_DATA);
   batches_ = TraceImages(*std::move(loader));
   LTML_ASSIGN_OR_RETURN(const train::TrainerOptions options, TrainerOptionsOf(job_, *train_set_));
-  LTML_ASSIGN_OR_RETURN(trainer_, train::Trainer::Create(options, *network_, *rank_.collective,
-                                                         *rank_.session, *batches_, *monitor_));
+  LTML_ASSIGN_OR_RETURN(trainer_,
+                        train::Trainer::Create(options, {.network = *network_,
+                                                         .collective = *rank_.collective,
+                                                         .grants = *rank_.session,
+                                                         .batches = *batches_,
+                                                         .monitor = *monitor_,
+                                                         .share_memory = MemorySharing()}));
   return start.state ? Restore(start) : absl::OkStatus();
 }
 
@@ -209,6 +228,7 @@ absl::Status Training::Evaluate() {
 absl::Status Training::WriteCheckpoint() {
   PhaseCounter phase(*monitor_, train::Phase::kCheckpoint, trainer_->step());
   const auto limit = base::ToNanoseconds(job_.limits().checkpoint());
+  LTML_RETURN_IF_ERROR(trainer_->GatherOptimizerState(limit));
   LTML_ASSIGN_OR_RETURN(const train::StatisticsSnapshot statistics,
                         trainer_->SnapshotStatistics(limit));
   const absl::Status saved = rank_.is_first() ? SaveState(statistics, phase) : absl::OkStatus();

@@ -63,8 +63,8 @@ BatchNorm::BatchNorm(NormShape shape, const Isa& isa, FloatMemory& scratch)
       isa_(isa),
       scratch_(scratch),
       padded_(PaddedChannels(shape_.channels)) {
-  for (FloatMemory* lines : {&mean_, &inverse_, &scale_, &shift_}) {
-    *lines = FloatMemory(int64_t{groups()} * padded_);
+  for (auto* lines : {&mean_, &inverse_, &scale_, &shift_}) {
+    lines->assign(int64_t{groups()} * padded_, 0.0f);
   }
 }
 
@@ -96,10 +96,10 @@ void BatchNorm::SetLines(int group, const NormTensors& tensors, const Moments& m
     const double variance = moments.variance[c] < 0 ? 0 : moments.variance[c];
     const double inverse = 1 / std::sqrt(variance + kEpsilon);
     const double scale = static_cast<double>(tensors.weight[c]) * inverse;
-    mean_.data()[line + c] = static_cast<float>(moments.mean[c]);
-    inverse_.data()[line + c] = static_cast<float>(inverse);
-    scale_.data()[line + c] = static_cast<float>(scale);
-    shift_.data()[line + c] =
+    mean_[line + c] = static_cast<float>(moments.mean[c]);
+    inverse_[line + c] = static_cast<float>(inverse);
+    scale_[line + c] = static_cast<float>(scale);
+    shift_[line + c] =
         static_cast<float>(static_cast<double>(tensors.bias[c]) - moments.mean[c] * scale);
   }
 }

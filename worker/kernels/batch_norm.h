@@ -63,7 +63,7 @@ class BatchNorm {
   const NormShape& shape() const { return shape_; }
 
  private:
-  const float* Line(const FloatMemory& lines, int group) const {
+  const float* Line(const std::vector<float>& lines, int group) const {
     return lines.data() + int64_t{group} * padded_;
   }
   struct Moments {
@@ -81,7 +81,7 @@ class BatchNorm {
   const Isa& isa_;
   FloatMemory& scratch_;
   const int padded_;
-  FloatMemory mean_, inverse_, scale_, shift_;  // [groups][padded]
+  std::vector<float> mean_, inverse_, scale_, shift_;  // [groups][padded]
 };
 
 }  // namespace ltml::kernels

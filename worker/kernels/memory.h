@@ -1,34 +1,26 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <memory>
+
+#include "common/base/pages.h"
 
 namespace ltml::kernels {
 
-// Zeroed memory for floats, aligned to 64 bytes; large pieces lie on huge pages where the system
-// has them.  Throws std::bad_alloc.  Move-only.
+// Zeroed floats on pages of their own.  Throws std::bad_alloc.  Move-only.
 class FloatMemory {
  public:
   FloatMemory() = default;
-  explicit FloatMemory(int64_t floats);
+  explicit FloatMemory(int64_t floats) : pages_(static_cast<size_t>(floats) * sizeof(float)) {}
 
-  float* data() const { return data_.get(); }
-  int64_t size() const { return size_; }
+  float* data() const { return reinterpret_cast<float*>(pages_.data()); }
+  int64_t size() const { return static_cast<int64_t>(pages_.size() / sizeof(float)); }
   // Grows to at least `floats`; what it held is lost then.
-  void Reserve(int64_t floats);
+  void Reserve(int64_t floats) {
+    if (floats > size()) *this = FloatMemory(floats);
+  }
 
  private:
-  class Release {
-   public:
-    explicit Release(size_t bytes) : bytes_(bytes) {}
-    void operator()(float* data) const;
-
-   private:
-    size_t bytes_;
-  };
-  std::unique_ptr<float[], Release> data_{nullptr, Release(0)};
-  int64_t size_ = 0;
+  base::Pages pages_;
 };
 
 }  // namespace ltml::kernels

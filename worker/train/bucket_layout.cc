@@ -1,5 +1,7 @@
 #include "worker/train/bucket_layout.h"
 
+#include <algorithm>
+
 namespace ltml::train {
 namespace {
 
@@ -26,6 +28,14 @@ BucketLayout LayOutBuckets(std::span<const BucketItem> items, int64_t element_by
     layout.bucket_elements.back() += size;
   }
   return layout;
+}
+
+Shard ShardOf(int64_t elements, int rank, int world_size) {
+  const int64_t lines = Padded(elements) / kBucketAlignment;
+  const auto border = [&](int64_t part) {
+    return std::min(elements, lines * part / world_size * kBucketAlignment);
+  };
+  return {border(rank), border(rank + 1)};
 }
 
 }  // namespace ltml::train

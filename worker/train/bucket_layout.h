@@ -37,4 +37,10 @@ struct BucketItem {
 BucketLayout LayOutBuckets(std::span<const BucketItem> items, int64_t element_bytes,
                            int64_t bucket_bytes);
 
+// A rank's part of the elements of a bucket; whole cache lines.
+struct Shard {
+  int64_t begin = 0, end = 0;
+};
+Shard ShardOf(int64_t elements, int rank, int world_size);
+
 }  // namespace ltml::train

@@ -1,8 +1,11 @@
 #include "worker/train/gradient_buckets.h"
 
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -11,30 +14,23 @@
 namespace ltml::train {
 
 struct GradientBuckets::Hook : torch::autograd::PostAccumulateGradHook {
-  Hook(GradientBuckets& buckets, int bucket) : buckets(buckets), bucket(bucket) {}
-  void operator()(const torch::autograd::Variable&) override { buckets.Arrived(bucket); }
+  Hook(GradientBuckets& buckets, int index) : buckets(buckets), index(index) {}
+  void operator()(const torch::autograd::Variable&) override { buckets.Arrived(index); }
   GradientBuckets& buckets;
-  const int bucket;
+  const int index;
 };
 
 namespace {
 
-std::vector<BucketItem> ItemsOf(const std::vector<model::NamedTensor>& parameters,
-                                const std::vector<GradientBuckets::Trait>& traits) {
-  std::vector<BucketItem> items;
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    items.push_back({.elements = parameters[i].tensor.numel(), .part = traits[i].part});
-  }
-  return items;
-}
-
 template <typename T>
-bool TensorFinite(const at::Tensor& flat) {
-  return AllFinite(flat.numel(), flat.const_data_ptr<T>());
-}
-
-bool IsFinite(const at::Tensor& flat) {
-  return flat.scalar_type() == at::kDouble ? TensorFinite<double>(flat) : TensorFinite<float>(flat);
+bool IsWithin(const at::Tensor& flat, double largest) {
+  constexpr int64_t kGrain = int64_t{1} << 16;
+  const T* const values = flat.const_data_ptr<T>();
+  std::atomic<bool> within = true;
+  at::parallel_for(0, flat.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    if (!AllWithin<T>(end - begin, values + begin, static_cast<T>(largest))) within = false;
+  });
+  return within;
 }
 
 }  // namespace
@@ -46,18 +42,23 @@ Buffer BufferOf(const at::Tensor& flat) {
   return {.data = flat.data_ptr(), .count = flat.numel(), .type = type};
 }
 
-GradientBuckets::GradientBuckets(std::vector<model::NamedTensor> parameters,
-                                 std::vector<Trait> traits, int64_t bucket_bytes,
-                                 Collective& collective)
-    : parameters_(std::move(parameters)), traits_(std::move(traits)), collective_(collective) {
-  const auto options = parameters_.front().tensor.options().requires_grad(false);
-  const int64_t element_bytes = static_cast<int64_t>(options.dtype().itemsize());
-  layout_ = LayOutBuckets(ItemsOf(parameters_, traits_), element_bytes, bucket_bytes);
-  for (const int64_t elements : layout_.bucket_elements) {
-    values_.push_back(at::zeros({elements}, options));
-    gradients_.push_back(at::zeros({elements}, options));
+BucketLayout ParameterSet::LayOut(int64_t bucket_bytes) const {
+  std::vector<BucketItem> items;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    items.push_back({.elements = parameters[i].tensor.numel(), .part = traits[i].part});
   }
-  parameters_in_bucket_.resize(layout_.bucket_elements.size());
+  return LayOutBuckets(items, static_cast<int64_t>(parameters.front().tensor.element_size()),
+                       bucket_bytes);
+}
+
+GradientBuckets::GradientBuckets(ParameterSet set, BucketLayout layout,
+                                 const ParameterMemory& memory, double largest, Start start)
+    : set_(std::move(set)),
+      layout_(std::move(layout)),
+      memory_(memory),
+      largest_(largest),
+      start_(std::move(start)),
+      parameters_in_bucket_(layout_.bucket_elements.size()) {
   for (const BucketSlot& slot : layout_.slots) ++parameters_in_bucket_[slot.bucket];
   missing_ = parameters_in_bucket_;
   Adopt();
@@ -65,68 +66,64 @@ GradientBuckets::GradientBuckets(std::vector<model::NamedTensor> parameters,
 
 void GradientBuckets::Adopt() {
   const at::NoGradGuard no_grad;
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    at::Tensor& parameter = parameters_[i].tensor;
-    at::Tensor values = ViewLike(static_cast<int>(i), values_);
+  for (int i = 0; i < std::ssize(set_.parameters); ++i) {
+    at::Tensor& parameter = set_.parameters[i].tensor;
+    at::Tensor values = ViewLike(i, memory_.all(Plane::kValues));
     values.copy_(parameter);
     parameter.set_data(values);
-    parameter.mutable_grad() = ViewLike(static_cast<int>(i), gradients_);
-    torch::autograd::impl::set_post_acc_grad_hooks(
-        parameter, std::make_unique<Hook>(*this, layout_.slots[i].bucket));
+    parameter.mutable_grad() = ViewLike(i, memory_.all(Plane::kGradients));
+    torch::autograd::impl::set_post_acc_grad_hooks(parameter, std::make_unique<Hook>(*this, i));
   }
 }
 
 GradientBuckets::~GradientBuckets() {
-  for (const model::NamedTensor& parameter : parameters_) {
+  for (const model::NamedTensor& parameter : set_.parameters) {
     torch::autograd::impl::set_post_acc_grad_hooks(parameter.tensor, nullptr);
     if (!in_flight_) parameter.tensor.mutable_grad().reset();
   }
   if (!in_flight_) return;
-  for (at::Tensor& flat : gradients_) (void)flat.unsafeReleaseTensorImpl();
+  for (at::Tensor flat : memory_.all(Plane::kGradients)) (void)flat.unsafeReleaseTensorImpl();
 }
 
 at::Tensor GradientBuckets::ViewLike(int index, const std::vector<at::Tensor>& flat) const {
   const BucketSlot& slot = layout_.slots[index];
-  const at::Tensor& like = parameters_[index].tensor;
+  const at::Tensor& like = set_.parameters[index].tensor;
   return flat[slot.bucket].as_strided(like.sizes(), like.strides(), slot.offset);
 }
 
 void GradientBuckets::Begin() {
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    if (!traits_[i].overwritten) parameters_[i].tensor.mutable_grad().zero_();
+  for (size_t i = 0; i < set_.parameters.size(); ++i) {
+    if (!set_.traits[i].overwritten) set_.parameters[i].tensor.mutable_grad().zero_();
   }
   missing_ = parameters_in_bucket_;
   next_to_start_ = 0;
+  unsound_ = -1;
 }
 
-void GradientBuckets::Arrived(int bucket) {
-  if (--missing_[bucket] == 0) StartReady();
+bool GradientBuckets::IsSound(int index) const {
+  const BucketSlot& slot = layout_.slots[index];
+  const at::Tensor part =
+      memory_.flat(Plane::kGradients, slot.bucket).narrow(0, slot.offset, slot.elements);
+  return part.scalar_type() == at::kDouble ? IsWithin<double>(part, largest_)
+                                           : IsWithin<float>(part, largest_);
+}
+
+// Parameters lie in the buckets in reverse order.
+void GradientBuckets::Arrived(int index) {
+  if (!IsSound(index)) unsound_ = std::max(unsound_, index);
+  if (--missing_[layout_.slots[index].bucket] == 0) StartReady();
 }
 
 void GradientBuckets::StartReady() {
-  for (; next_to_start_ < buckets() && missing_[next_to_start_] <= 0; ++next_to_start_) {
+  for (; next_to_start_ < std::ssize(missing_) && missing_[next_to_start_] <= 0; ++next_to_start_) {
     in_flight_ = true;
-    collective_.StartAllReduceSum(BufferOf(gradients_[next_to_start_]));
+    start_(next_to_start_);
   }
 }
 
 void GradientBuckets::StartRemaining() {
   missing_.assign(missing_.size(), 0);
   StartReady();
-}
-
-std::string GradientBuckets::FirstNonFinite() const {
-  for (int bucket = 0; bucket < buckets(); ++bucket) {
-    if (IsFinite(gradients_[bucket])) continue;
-    for (size_t i = parameters_.size(); i-- > 0;) {
-      const BucketSlot& slot = layout_.slots[i];
-      if (slot.bucket != bucket) continue;
-      if (!IsFinite(gradients_[bucket].narrow(0, slot.offset, slot.elements))) {
-        return parameters_[i].name;
-      }
-    }
-  }
-  return "";
 }
 
 }  // namespace ltml::train

@@ -2,6 +2,9 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+#include <array>
+
 #include "worker/train/update_kernels.h"
 
 namespace ltml::train {
@@ -11,18 +14,16 @@ constexpr int64_t kGrain = int64_t{1} << 15;
 
 }  // namespace
 
-Optimizer::Optimizer(const TrainerOptions& options, const GradientBuckets& buckets)
+Optimizer::Optimizer(const TrainerOptions& options, const GradientBuckets& buckets,
+                     const ParameterMemory& memory)
     : kind_(options.optimizer),
       momentum_(options.momentum),
       weight_decay_(options.weight_decay),
       beta1_(options.beta1),
       beta2_(options.beta2),
       decay_norm_(options.decay_norm),
-      buckets_(buckets) {
-  for (int bucket = 0; bucket < buckets.buckets(); ++bucket) {
-    first_.push_back(at::zeros_like(buckets.values(bucket)));
-    if (kind_ == OptimizerKind::kAdamW) second_.push_back(at::zeros_like(buckets.values(bucket)));
-  }
+      buckets_(buckets),
+      memory_(memory) {
   PlanSegments();
 }
 
@@ -43,35 +44,66 @@ void Optimizer::PlanSegments() {
 }
 
 template <typename T>
-void Optimizer::UpdateRange(const Segment& segment, int64_t begin, int64_t end, int64_t step,
-                            double learning_rate) {
-  const T* g = buckets_.gradients(segment.bucket).template const_data_ptr<T>() + begin;
-  T* p = buckets_.values(segment.bucket).template mutable_data_ptr<T>() + begin;
-  T* m = first_[segment.bucket].template mutable_data_ptr<T>() + begin;
+void Optimizer::UpdateWith(const T* g, const Segment& segment, Shard range, int64_t step,
+                           double learning_rate) {
+  const auto at = [&](Plane plane) {
+    return memory_.flat(plane, segment.bucket).template mutable_data_ptr<T>() + range.begin;
+  };
+  const int64_t n = range.end - range.begin;
   const double decay = segment.decayed ? weight_decay_ : 0.0;
   if (kind_ == OptimizerKind::kSgd) {
-    SgdUpdate<T>({.learning_rate = learning_rate, .momentum = momentum_, .weight_decay = decay},
-                 end - begin, g, p, m);
+    SgdUpdate<T>({.learning_rate = learning_rate, .momentum = momentum_, .weight_decay = decay}, n,
+                 g, at(Plane::kValues), at(Plane::kFirstMoment));
     return;
   }
-  T* v = second_[segment.bucket].template mutable_data_ptr<T>() + begin;
   AdamUpdate<T>({.learning_rate = learning_rate,
                  .beta1 = beta1_,
                  .beta2 = beta2_,
                  .weight_decay = decay,
                  .t = step + 1},
-                end - begin, g, p, m, v);
+                n, g, at(Plane::kValues), at(Plane::kFirstMoment), at(Plane::kSecondMoment));
+}
+
+// Gradients of several ranks are summed a piece at a time, which is still in the cache when it is
+// used.
+template <typename T>
+void Optimizer::UpdateRange(const Segment& segment, Shard range, int64_t step,
+                            double learning_rate) {
+  if (memory_.shared() == nullptr) {
+    const at::Tensor& g = memory_.flat(Plane::kGradients, segment.bucket);
+    UpdateWith<T>(g.template const_data_ptr<T>() + range.begin, segment, range, step,
+                  learning_rate);
+    return;
+  }
+  constexpr int64_t kPiece = 2048;
+  std::array<T, kPiece> sum;
+  for (int64_t begin = range.begin; begin < range.end; begin += kPiece) {
+    const Shard piece = {begin, std::min(begin + kPiece, range.end)};
+    for (int rank = 0; rank < memory_.world_size(); ++rank) {
+      const T* const g =
+          reinterpret_cast<const T*>(memory_.peer(rank, Plane::kGradients, segment.bucket));
+      AddTo<T>(rank == 0, piece.end - begin, g + begin, sum.data());
+    }
+    UpdateWith<T>(sum.data(), segment, piece, step, learning_rate);
+  }
 }
 
 template <typename T>
 void Optimizer::Update(const Segment& segment, int64_t step, double learning_rate) {
-  at::parallel_for(segment.begin, segment.end, kGrain, [&](int64_t begin, int64_t end) {
-    UpdateRange<T>(segment, begin, end, step, learning_rate);
+  Shard range = {segment.begin, segment.end};
+  if (memory_.shared() != nullptr) {
+    const int64_t elements = memory_.flat(Plane::kValues, segment.bucket).numel();
+    const Shard mine = ShardOf(elements, memory_.rank(), memory_.world_size());
+    range = {std::max(range.begin, mine.begin), std::min(range.end, mine.end)};
+  }
+  if (range.begin >= range.end) return;
+  at::parallel_for(range.begin, range.end, kGrain, [&](int64_t begin, int64_t end) {
+    UpdateRange<T>(segment, {begin, end}, step, learning_rate);
   });
 }
 
 void Optimizer::Step(int64_t step, double learning_rate) {
-  const bool is_double = first_.front().scalar_type() == at::kDouble;
+  const bool is_double = memory_.flat(Plane::kValues, 0).scalar_type() == at::kDouble;
   for (const Segment& segment : segments_) {
     if (is_double) {
       Update<double>(segment, step, learning_rate);
@@ -86,16 +118,20 @@ std::vector<model::NamedTensor> Optimizer::State() const {
   const bool sgd = kind_ == OptimizerKind::kSgd;
   for (size_t i = 0; i < buckets_.parameters().size(); ++i) {
     const std::string& name = buckets_.parameters()[i].name;
-    const int index = static_cast<int>(i);
-    state.push_back({(sgd ? "momentum." : "adam_m.") + name, buckets_.ViewLike(index, first_)});
-    if (!sgd) state.push_back({"adam_v." + name, buckets_.ViewLike(index, second_)});
+    const auto view = [&](Plane plane) {
+      return buckets_.ViewLike(static_cast<int>(i), memory_.all(plane));
+    };
+    state.push_back({(sgd ? "momentum." : "adam_m.") + name, view(Plane::kFirstMoment)});
+    if (!sgd) state.push_back({"adam_v." + name, view(Plane::kSecondMoment)});
   }
   return state;
 }
 
 std::vector<at::Tensor> Optimizer::FlatState() const {
-  std::vector<at::Tensor> flat = first_;
-  flat.insert(flat.end(), second_.begin(), second_.end());
+  std::vector<at::Tensor> flat = memory_.all(Plane::kFirstMoment);
+  if (kind_ == OptimizerKind::kSgd) return flat;
+  const std::vector<at::Tensor>& second = memory_.all(Plane::kSecondMoment);
+  flat.insert(flat.end(), second.begin(), second.end());
   return flat;
 }
 

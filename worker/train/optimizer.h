@@ -8,20 +8,23 @@
 
 #include "worker/model/network.h"
 #include "worker/train/gradient_buckets.h"
+#include "worker/train/parameter_memory.h"
 #include "worker/train/trainer.h"
 
 namespace ltml::train {
 
-// SGD with momentum or AdamW over the flat buckets, with PyTorch's arithmetic (update_kernels.h).
-// Moments are flat buffers of the same layout.  The result has the same bits for any number of
-// threads.  Not thread-safe.
+// SGD with momentum or AdamW over the flat memory of parameters, with PyTorch's arithmetic
+// (update_kernels.h).  Where the memory is shared by the ranks, it updates this rank's shard of
+// every bucket with the sum of the gradients of all ranks, in their order; else everything, with
+// the gradients as they stand.  The same bits for any number of threads.  Not thread-safe.
 class Optimizer {
  public:
-  // `buckets` must live on.  With decay_norm = false, parameters of at most one dimension (batch
-  // norm, biases, learnable sigma and mu) are not decayed.
-  Optimizer(const TrainerOptions& options, const GradientBuckets& buckets);
+  // `buckets` and `memory` must live on.  With decay_norm = false, parameters of at most one
+  // dimension (batch norm, biases, learnable sigma and mu) are not decayed.
+  Optimizer(const TrainerOptions& options, const GradientBuckets& buckets,
+            const ParameterMemory& memory);
 
-  // One update with the gradients in the buckets, which stay as they are.  `step` counts from 0.
+  // One update; the gradients stay as they are.  `step` counts from 0.
   void Step(int64_t step, double learning_rate);
 
   // "momentum.<parameter>", or "adam_m.<parameter>" and "adam_v.<parameter>": views.
@@ -40,15 +43,17 @@ class Optimizer {
   template <typename T>
   void Update(const Segment& segment, int64_t step, double learning_rate);
   template <typename T>
-  void UpdateRange(const Segment& segment, int64_t begin, int64_t end, int64_t step,
-                   double learning_rate);
+  void UpdateRange(const Segment& segment, Shard range, int64_t step, double learning_rate);
+  template <typename T>
+  void UpdateWith(const T* g, const Segment& segment, Shard range, int64_t step,
+                  double learning_rate);
 
   const OptimizerKind kind_;
   const double momentum_, weight_decay_, beta1_, beta2_;
   const bool decay_norm_;
   const GradientBuckets& buckets_;
+  const ParameterMemory& memory_;  // first moment: momentum or m; second: v
   std::vector<Segment> segments_;
-  std::vector<at::Tensor> first_, second_;  // momentum or m; v
 };
 
 }  // namespace ltml::train

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <span>
 
 #include "common/base/status_macros.h"
@@ -45,7 +46,7 @@ absl::StatusOr<Command> Trainer::Implementation::Step() {
   const Pass pass = ForwardBackward(*batch);
   LTML_RETURN_IF_ERROR(Reduce(*batch, pass.loss));
   LTML_RETURN_IF_ERROR(Guard());
-  Apply(*batch, pass.logits);
+  LTML_RETURN_IF_ERROR(Apply(*batch, pass.logits));
   clock.AddStep(begin, Clock::now(), ImagesOfStep());
   ports.monitor.Progress(Phase::kStep, completed, completed);
   Report();
@@ -108,42 +109,44 @@ absl::Status Trainer::Implementation::Reduce(const Batch& batch, const LossParts
   const double weight = static_cast<double>(batch.uniform_images + batch.rebalanced_images) /
                         static_cast<double>(ImagesOfStep());
   const Command command = ports.collective.rank() == 0 ? ports.monitor.Poll() : Command::kNone;
-  tail.Fill(weight, loss, command);
-  const Collective::Ticket ticket = tail.Start(ports.collective);
+  tail.Fill(weight, loss, command, buckets.unsound_parameter());
   const Clock::time_point begin = Clock::now();
-  LTML_RETURN_IF_ERROR(ports.collective.Wait(ticket, options.step_limit));
+  LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));
   clock.AddCollectiveWait(begin, Clock::now());
   buckets.Finish();
   tail.Finish();
   return absl::OkStatus();
 }
 
-// Works on reduced values alone, so every rank decides alike without another collective.
+// Works on summed values alone, so every rank decides alike without another collective.
 absl::Status Trainer::Implementation::Guard() const {
-  const int rank = tail.non_finite_rank();
-  if (rank >= 0) {
+  const std::optional<StepFault> fault = tail.fault();
+  if (!fault) return absl::OkStatus();
+  if (fault->parameter < 0) {
     return absl::OutOfRangeError(fmt::format(
         "rank {}: the loss of step {} is not finite ({}): lower optimizer.learning_rate, lengthen "
         "schedule.warmup_steps, or check the images of that step",
-        rank, completed + 1, tail.loss().ToString()));
+        fault->rank, completed + 1, tail.loss().ToString()));
   }
-  const std::string parameter = buckets.FirstNonFinite();
-  if (parameter.empty()) return absl::OkStatus();
   return absl::OutOfRangeError(fmt::format(
-      "rank {}: the gradient of {}, summed over {} ranks, is not finite in step {} ({}): lower "
-      "optimizer.learning_rate or lengthen schedule.warmup_steps",
-      ports.collective.rank(), parameter, ports.collective.world_size(), completed + 1,
+      "rank {}: the gradient of {} is not finite in step {} ({}): lower optimizer.learning_rate or "
+      "lengthen schedule.warmup_steps",
+      fault->rank, buckets.parameters()[fault->parameter].name, completed + 1,
       tail.loss().ToString()));
 }
 
-void Trainer::Implementation::Apply(const Batch& batch, const model::Logits& logits) {
+absl::Status Trainer::Implementation::Apply(const Batch& batch, const model::Logits& logits) {
   tail.StoreRunningStatistics();
-  optimizer.Step(completed, LearningRate(options, completed));
+  LTML_RETURN_IF_ERROR(
+      exchange->Update(optimizer, {.step = completed,
+                                   .learning_rate = LearningRate(options, completed),
+                                   .limit = options.step_limit}));
   const std::span<const float> labels_BK = batch.labels_BK;
   const size_t uniform = static_cast<size_t>(batch.uniform_images * classes);
   AddMoments(logits.u, statistics::kUniform, labels_BK.first(uniform), windows.open());
   AddMoments(logits.r, statistics::kRebalanced, labels_BK.subspan(uniform), windows.open());
   ++completed;
+  return absl::OkStatus();
 }
 
 void Trainer::Implementation::Report() {

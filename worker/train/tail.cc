@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -17,7 +18,7 @@ enum Slot : int64_t {
   kConsistency,
   kCheckpointBit,
   kStopBit,
-  kFlags
+  kFaults  // a slot a rank: 0, 1 for its loss, 2 + number of a parameter
 };
 
 }  // namespace
@@ -33,9 +34,18 @@ std::string LossParts::ToString() const {
 }
 
 StepTail::StepTail(std::vector<model::NamedTensor> running_statistics, int rank, int world_size)
-    : running_(std::move(running_statistics)), rank_(rank), world_size_(world_size) {
-  for (const model::NamedTensor& buffer : running_) running_elements_ += buffer.tensor.numel();
-  flat_ = at::zeros({running_elements_ + kFlags + world_size_}, at::kDouble);
+    : running_(std::move(running_statistics)),
+      rank_(rank),
+      world_size_(world_size),
+      flat_(at::zeros({Doubles(running_, world_size)}, at::kDouble)) {
+  running_elements_ = flat_.numel() - kFaults - world_size_;
+}
+
+int64_t StepTail::Doubles(const std::vector<model::NamedTensor>& running_statistics,
+                          int world_size) {
+  int64_t doubles = kFaults + world_size;
+  for (const model::NamedTensor& buffer : running_statistics) doubles += buffer.tensor.numel();
+  return doubles;
 }
 
 StepTail::~StepTail() {
@@ -44,7 +54,7 @@ StepTail::~StepTail() {
 
 const double* StepTail::slots() const { return flat_.const_data_ptr<double>() + running_elements_; }
 
-void StepTail::Fill(double weight, const LossParts& loss, Command command) {
+void StepTail::Fill(double weight, const LossParts& loss, Command command, int unsound_parameter) {
   const at::NoGradGuard no_grad;
   flat_.zero_();
   int64_t offset = 0;
@@ -61,7 +71,8 @@ void StepTail::Fill(double weight, const LossParts& loss, Command command) {
   slot[kConsistency] = loss.consistency;
   slot[kCheckpointBit] = rank_ == 0 && command == Command::kCheckpoint ? 1 : 0;
   slot[kStopBit] = rank_ == 0 && command == Command::kStop ? 1 : 0;
-  slot[kFlags + rank_] = loss.finite() ? 0 : 1;
+  const int fault = unsound_parameter < 0 ? 0 : 2 + unsound_parameter;
+  slot[kFaults + rank_] = loss.finite() ? fault : 1;
 }
 
 Collective::Ticket StepTail::Start(Collective& collective) {
@@ -82,11 +93,24 @@ Command StepTail::command() const {
   return slots()[kCheckpointBit] != 0 ? Command::kCheckpoint : Command::kNone;
 }
 
-int StepTail::non_finite_rank() const {
+std::optional<StepFault> StepTail::fault() const {
   for (int rank = 0; rank < world_size_; ++rank) {
-    if (slots()[kFlags + rank] != 0) return rank;
+    const int fault = static_cast<int>(slots()[kFaults + rank]);
+    if (fault != 0) return StepFault{.rank = rank, .parameter = fault - 2};
   }
-  return -1;
+  return std::nullopt;
+}
+
+void StepTail::CopyTo(double* part) const {
+  std::copy_n(flat_.const_data_ptr<double>(), flat_.numel(), part);
+}
+
+void StepTail::SetSum(const std::vector<const double*>& parts) {
+  double* const sum = flat_.mutable_data_ptr<double>();
+  std::copy_n(parts.front(), flat_.numel(), sum);
+  for (size_t rank = 1; rank < parts.size(); ++rank) {
+    for (int64_t i = 0; i < flat_.numel(); ++i) sum[i] += parts[rank][i];
+  }
 }
 
 void StepTail::StoreRunningStatistics() {

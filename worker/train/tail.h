@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,16 @@ struct LossParts {
   std::string ToString() const;
 };
 
+// What is wrong with a rank's step.
+struct StepFault {
+  int rank = 0;
+  int parameter = -1;  // whose gradient is unsound; -1: the loss is not finite
+};
+
 // The last, small bucket of a step, summed over ranks in double: batch norm's running statistics
 // weighted by the rank's share of the step's images, loss parts, the control word (rank 0's bits)
-// and a slot a rank that says 'my loss is not finite'.  Equal on all ranks after the sum, so they
-// all take the same decision.  With one rank the weight is 1 and nothing changes a bit.
+// and a slot a rank for its fault.  Equal on all ranks after the sum, so they all take the same
+// decision.  With one rank the weight is 1 and nothing changes a bit.
 //
 // Destroyed while its sum is under way, it leaves the memory to the collective for good.
 class StepTail {
@@ -34,17 +41,23 @@ class StepTail {
   StepTail& operator=(const StepTail&) = delete;
 
   // Fills the bucket with this rank's part.  `weight` is local / global images, `command` counts on
-  // rank 0 only.
-  void Fill(double weight, const LossParts& loss, Command command);
+  // rank 0 only.  `unsound_parameter`: a parameter with an unsound gradient, or -1.
+  void Fill(double weight, const LossParts& loss, Command command, int unsound_parameter);
   Collective::Ticket Start(Collective& collective);
-  // After the Wait.
+  // When the sum has ended.
   void Finish() { in_flight_ = false; }
+  // The sum by other means: this rank's part, and the sum of the parts of all ranks in order.
+  void CopyTo(double* part) const;
+  void SetSum(const std::vector<const double*>& parts);
+
+  // Doubles of a tail over such buffers.
+  static int64_t Doubles(const std::vector<model::NamedTensor>& running_statistics, int world_size);
 
   LossParts loss() const;
   // kStop wins over kCheckpoint.
   Command command() const;
-  // First rank whose loss was not finite; -1 for none.
-  int non_finite_rank() const;
+  // Of the first rank that has one.
+  std::optional<StepFault> fault() const;
   // Writes the averaged statistics back into the network.
   void StoreRunningStatistics();
 
@@ -53,8 +66,8 @@ class StepTail {
 
   std::vector<model::NamedTensor> running_;
   const int rank_, world_size_;
+  at::Tensor flat_;  // double: running statistics, 4 loss parts, 2 control bits, world_size faults
   int64_t running_elements_ = 0;
-  at::Tensor flat_;  // double: running statistics, 4 loss parts, 2 control bits, world_size flags
   bool in_flight_ = false;
 };
 

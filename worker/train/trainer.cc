@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -31,22 +32,47 @@ std::array<bool, 2> BranchesOf(const model::Network& network) {
   return has_branch;
 }
 
-std::vector<model::NamedTensor> AllParameters(const model::Network& network,
-                                              const CompensationSet& compensation) {
-  std::vector<model::NamedTensor> all = network.parameters();
-  all.insert(all.end(), compensation.parameters().begin(), compensation.parameters().end());
-  return all;
+// Learnable compensation is ready with the branch that comes first in backward.
+ParameterSet AllParameters(const model::Network& network, const CompensationSet& compensation) {
+  ParameterSet set;
+  for (const model::NamedTensor& parameter : network.parameters()) {
+    const bool overwritten = network.OverwritesGradient(static_cast<int>(set.traits.size()));
+    set.traits.push_back({.part = PartOf(parameter.name), .overwritten = overwritten});
+    set.parameters.push_back(parameter);
+  }
+  const int last = set.traits.back().part;
+  for (const model::NamedTensor& parameter : compensation.parameters()) {
+    set.traits.push_back({.part = last});
+    set.parameters.push_back(parameter);
+  }
+  return set;
 }
 
-// Learnable compensation is ready with the branch that comes first in backward.
-std::vector<GradientBuckets::Trait> TraitsOf(const model::Network& network, size_t count) {
-  std::vector<GradientBuckets::Trait> traits;
-  for (const model::NamedTensor& parameter : network.parameters()) {
-    const bool overwritten = network.OverwritesGradient(static_cast<int>(traits.size()));
-    traits.push_back({.part = PartOf(parameter.name), .overwritten = overwritten});
-  }
-  traits.resize(count, {.part = traits.back().part});
-  return traits;
+// What travels with the last bucket.
+std::vector<model::NamedTensor> RunningStatistics(const TrainerOptions& options,
+                                                  const model::Network& network) {
+  return options.frozen_batch_norm ? std::vector<model::NamedTensor>() : network.buffers();
+}
+
+ParameterMemoryOptions MemoryOptions(const TrainerOptions& options, const TrainerPorts& ports,
+                                     const CompensationSet& compensation) {
+  return {.layout = AllParameters(ports.network, compensation).LayOut(options.bucket_bytes),
+          .type = ports.network.parameters().front().tensor.scalar_type(),
+          .second_moment = options.optimizer == OptimizerKind::kAdamW,
+          .tail_doubles = StepTail::Doubles(RunningStatistics(options, ports.network),
+                                            ports.collective.world_size())};
+}
+
+std::unique_ptr<Exchange> MakeExchange(const ParameterMemory& memory, Collective& collective) {
+  return memory.shared() != nullptr ? MakeSharedExchange(memory)
+                                    : MakeAllReduceExchange(memory, collective);
+}
+
+// Gradients that can be added over all ranks.
+double LargestGradient(at::ScalarType type, int world_size) {
+  const double largest = type == at::kDouble ? std::numeric_limits<double>::max()
+                                             : double{std::numeric_limits<float>::max()};
+  return largest / world_size;
 }
 
 bool HasClasses(const statistics::Compensation& compensation, size_t classes) {
@@ -117,13 +143,14 @@ Trainer::Implementation::Implementation(const TrainerOptions& from, const Traine
       type(to.network.parameters().front().tensor.scalar_type()),
       rho_K(at::tensor(from.rho, at::kDouble).to(type)),
       compensation(from, classes, type, has_branch),
-      buckets(
-          AllParameters(to.network, compensation),
-          TraitsOf(to.network, to.network.parameters().size() + compensation.parameters().size()),
-          from.bucket_bytes, to.collective),
-      optimizer(from, buckets),
-      tail(from.frozen_batch_norm ? std::vector<model::NamedTensor>() : to.network.buffers(),
-           to.collective.rank(), to.collective.world_size()),
+      memory(MemoryOptions(from, to, compensation), to.collective, to.share_memory),
+      exchange(MakeExchange(memory, to.collective)),
+      buckets(AllParameters(to.network, compensation),
+              AllParameters(to.network, compensation).LayOut(from.bucket_bytes), memory,
+              LargestGradient(type, to.collective.world_size()),
+              [this](int bucket) { exchange->Start(bucket); }),
+      optimizer(from, buckets, memory),
+      tail(RunningStatistics(from, to.network), to.collective.rank(), to.collective.world_size()),
       windows(from.window, classes, from.statistics_decay, to.grants) {}
 
 Trainer::Trainer(std::unique_ptr<Implementation> implementation)
@@ -131,14 +158,10 @@ Trainer::Trainer(std::unique_ptr<Implementation> implementation)
 Trainer::~Trainer() = default;
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainerOptions& options,
-                                                         model::Network& network,
-                                                         Collective& collective,
-                                                         GrantSource& grants, BatchSource& batches,
-                                                         Monitor& monitor) {
-  LTML_RETURN_IF_ERROR(CheckOptions(options, collective));
-  const std::array<bool, 2> has_branch = BranchesOf(network);
+                                                         const TrainerPorts& ports) {
+  LTML_RETURN_IF_ERROR(CheckOptions(options, ports.collective));
+  const std::array<bool, 2> has_branch = BranchesOf(ports.network);
   LTML_RETURN_IF_ERROR(Require(has_branch[0] || has_branch[1], "the network has no branch"));
-  const TrainerPorts ports{network, collective, grants, batches, monitor};
   return model::CatchTorch([&]() -> absl::StatusOr<std::unique_ptr<Trainer>> {
     return std::unique_ptr<Trainer>(
         new Trainer(std::make_unique<Implementation>(options, ports, has_branch)));
@@ -150,7 +173,7 @@ absl::Status Trainer::BroadcastWeights(std::chrono::nanoseconds timeout) {
     const at::NoGradGuard no_grad;
     Implementation& all = *implementation_;
     std::vector<at::Tensor> flat = all.optimizer.FlatState();
-    for (int i = 0; i < all.buckets.buckets(); ++i) flat.push_back(all.buckets.values(i));
+    for (const at::Tensor& values : all.memory.all(Plane::kValues)) flat.push_back(values);
     const auto& buffers = all.ports.network.buffers();
     const at::Tensor gathered = Gathered(buffers, all.type);
     flat.push_back(gathered);
@@ -183,6 +206,10 @@ const statistics::WindowSums& Trainer::open_window() const {
   return std::as_const(implementation_->windows).open();
 }
 
+absl::Status Trainer::GatherOptimizerState(std::chrono::nanoseconds timeout) {
+  return model::CatchTorch([&] { return implementation_->exchange->GatherState(timeout); });
+}
+
 std::vector<model::NamedTensor> Trainer::OptimizerTensors() {
   return implementation_->optimizer.State();
 }
@@ -196,11 +223,13 @@ std::vector<model::NamedTensor> Trainer::ModelTensors() {
 }
 
 std::vector<model::NamedTensor> Trainer::GradientTensors() {
-  const GradientBuckets& buckets = implementation_->buckets;
+  const Implementation& all = *implementation_;
+  std::vector<at::Tensor> sums;
+  for (int i = 0; i < all.memory.buckets(); ++i) sums.push_back(all.exchange->SummedGradient(i));
   std::vector<model::NamedTensor> gradients;
-  for (size_t i = 0; i < buckets.parameters().size(); ++i) {
-    gradients.push_back({buckets.parameters()[i].name,
-                         buckets.ViewLike(static_cast<int>(i), buckets.all_gradients())});
+  for (size_t i = 0; i < all.buckets.parameters().size(); ++i) {
+    gradients.push_back(
+        {all.buckets.parameters()[i].name, all.buckets.ViewLike(static_cast<int>(i), sums)});
   }
   return gradients;
 }

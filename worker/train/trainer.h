@@ -15,6 +15,7 @@
 #include "worker/train/batch_source.h"
 #include "worker/train/collective.h"
 #include "worker/train/grant_source.h"
+#include "worker/train/shared_memory.h"
 
 namespace ltml::train {
 
@@ -61,20 +62,28 @@ struct StatisticsSnapshot {
   statistics::WindowSums open_window;         // global, so far
 };
 
-// Data-parallel training, one object a rank.  Gradients are summed over ranks in flat buckets;
-// batch norm's running statistics, loss parts and the control word travel with the last bucket.
+// All that the trainer stands on; everything must outlive it.
+struct TrainerPorts {
+  model::Network& network;
+  Collective& collective;
+  GrantSource& grants;
+  BatchSource& batches;
+  Monitor& monitor;
+  // Where it gives memory, ranks exchange gradients and weights through it; empty: never.
+  ShareMemory share_memory{};
+};
+
+// Data-parallel training, one object a rank.  Gradients are summed over ranks in flat buckets
+// (exchange.h); batch norm's running statistics, loss parts and the control word travel with the
+// last bucket.
 // Created, it moves the network's parameters into its own memory; one Trainer a network at a time.
 // Exceptions of the tensor library become statuses: ResourceExhausted for memory, Internal
 // otherwise.  After an error the object is of no more use.  Not thread-safe.
 class Trainer {
  public:
-  // All references must live on.  Options of all ranks are the same.  InvalidArgument names an
-  // option that makes no sense.
+  // Options of all ranks are the same.  InvalidArgument names an option that makes no sense.
   static absl::StatusOr<std::unique_ptr<Trainer>> Create(const TrainerOptions& options,
-                                                         model::Network& network,
-                                                         Collective& collective,
-                                                         GrantSource& grants, BatchSource& batches,
-                                                         Monitor& monitor);
+                                                         const TrainerPorts& ports);
   ~Trainer();
 
   // Sends rank 0's parameters, buffers and optimiser state to all ranks and checks by digest that
@@ -93,13 +102,16 @@ class Trainer {
   // part.  After the last step that is window (steps - 1) / window, whole or short.
   const statistics::WindowSums& open_window() const;
 
+  // Makes the optimiser's state whole on every rank; to be called by all of them together before
+  // OptimizerTensors are read, unless they share no memory.
+  absl::Status GatherOptimizerState(std::chrono::nanoseconds timeout);
   // Optimiser state as named tensors ("momentum.<parameter>", "adam_m.", "adam_v."; parameters as
   // in ModelTensors); views, valid while training rests.
   std::vector<model::NamedTensor> OptimizerTensors();
   // The tensors of model.safetensors: parameters, buffers, learnable sigma and mu
   // ("compensation.<uniform|rebalanced>.<positive|negative>.<sigma|mu>"); views.
   std::vector<model::NamedTensor> ModelTensors();
-  // The last step's gradients, summed over ranks, without weight decay; views.
+  // The last step's gradients, summed over ranks, without weight decay; while all ranks rest.
   std::vector<model::NamedTensor> GradientTensors();
   // Before the first RunUntil, after ModelTensors and OptimizerTensors were overwritten in place.
   absl::Status Restore(const StatisticsSnapshot& statistics);

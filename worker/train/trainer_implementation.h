@@ -3,26 +3,20 @@
 #include <ATen/ATen.h>
 
 #include <array>
+#include <memory>
 #include <vector>
 
 #include "worker/train/compensation_set.h"
+#include "worker/train/exchange.h"
 #include "worker/train/gradient_buckets.h"
 #include "worker/train/optimizer.h"
+#include "worker/train/parameter_memory.h"
 #include "worker/train/step_clock.h"
 #include "worker/train/tail.h"
 #include "worker/train/trainer.h"
 #include "worker/train/windows.h"
 
 namespace ltml::train {
-
-// All that the trainer stands on.
-struct TrainerPorts {
-  model::Network& network;
-  Collective& collective;
-  GrantSource& grants;
-  BatchSource& batches;
-  Monitor& monitor;
-};
 
 // The step of docs/architecture.md.  May throw; Trainer catches.
 struct Trainer::Implementation {
@@ -43,7 +37,7 @@ struct Trainer::Implementation {
   Pass ForwardBackward(const Batch& batch);
   absl::Status Reduce(const Batch& batch, const LossParts& loss);
   absl::Status Guard() const;
-  void Apply(const Batch& batch, const model::Logits& logits);
+  absl::Status Apply(const Batch& batch, const model::Logits& logits);
   void Report();
   void ReportStep();
   int64_t ImagesOfStep() const { return streams * options.global_batch; }
@@ -55,6 +49,8 @@ struct Trainer::Implementation {
   const at::ScalarType type;
   const at::Tensor rho_K;
   CompensationSet compensation;
+  ParameterMemory memory;
+  std::unique_ptr<Exchange> exchange;
   GradientBuckets buckets;
   Optimizer optimizer;
   StepTail tail;

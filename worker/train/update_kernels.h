@@ -27,8 +27,12 @@ struct AdamRates {
 template <typename T>
 void AdamUpdate(const AdamRates& rates, int64_t n, const T* g, T* p, T* m, T* v);
 
-// Whether every element is finite.
+// sum = g where `first`, else sum += g.
 template <typename T>
-bool AllFinite(int64_t n, const T* values);
+void AddTo(bool first, int64_t n, const T* g, T* sum);
+
+// Whether every element is a number of at most `limit` in magnitude; `limit` is finite.
+template <typename T>
+bool AllWithin(int64_t n, const T* values, T limit);
 
 }  // namespace ltml::train

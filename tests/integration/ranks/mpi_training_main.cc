@@ -67,7 +67,8 @@ int PrintStepTime(Collective& world, int64_t steps) {
   SameImages images(job.batches);
   job.trainer.reset();
   job.trainer =
-      Trainer::Create(setup.options, *job.network, world, job.grants, images, job.monitor).value();
+      Trainer::Create(setup.options, {*job.network, world, job.grants, images, job.monitor})
+          .value();
   std::vector<double> seconds;
   for (int64_t step = 1; step <= steps; ++step) {
     const auto begin = std::chrono::steady_clock::now();

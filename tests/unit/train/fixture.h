@@ -170,12 +170,14 @@ struct JobSetup {
 };
 
 struct RankJob {
-  RankJob(const JobSetup& setup, Collective& collective, Coordinator& coordinator)
+  RankJob(const JobSetup& setup, Collective& collective, Coordinator& coordinator,
+          ShareMemory share_memory = {})
       : network(model::Network::Create(setup.network, 17).value()),
         batches(setup.options.global_batch, setup.network.classes, setup.options.image_size,
                 collective.rank(), collective.world_size()),
         grants(coordinator),
-        trainer(Trainer::Create(setup.options, *network, collective, grants, batches, monitor)
+        trainer(Trainer::Create(setup.options, {*network, collective, grants, batches, monitor,
+                                                std::move(share_memory)})
                     .value()) {}
 
   std::unique_ptr<model::Network> network;

@@ -150,7 +150,8 @@ void RunCase(const Golden& item) {
   Grants grants(coordinator);
   GoldenBatches batches(item);
   RecordingMonitor monitor;
-  auto trainer = Trainer::Create(options, *network, *collective, grants, batches, monitor).value();
+  auto trainer =
+      Trainer::Create(options, {*network, *collective, grants, batches, monitor}).value();
 
   ASSERT_TRUE(trainer->RunUntil(1).ok());
   ExpectFingerprints(trainer->GradientTensors(), steps[0]["gradient"], 60);

@@ -2,6 +2,7 @@
 
 #include "tests/unit/train/fixture.h"
 #include "worker/collective/collectives.h"
+#include "worker/collective/shared_memory.h"
 
 namespace ltml::train {
 namespace {
@@ -92,6 +93,107 @@ TEST(Ranks, SameRunTwiceHasTheSameBits) {
   setup.network.type = at::kFloat;
   const Gradients a = GradientsOf(setup, 3), b = GradientsOf(setup, 3);
   for (const auto& [name, gradient] : a) EXPECT_TRUE(at::equal(gradient, b.at(name))) << name;
+}
+
+struct Outcome {
+  std::vector<at::Tensor> model, optimizer, gradients;
+};
+
+std::vector<at::Tensor> Copies(const std::vector<model::NamedTensor>& tensors) {
+  std::vector<at::Tensor> copies;
+  for (const auto& named : tensors) copies.push_back(named.tensor.clone());
+  return copies;
+}
+
+// What every rank holds after some steps.
+std::vector<Outcome> Train(const JobSetup& setup, int ranks, bool share) {
+  Coordinator coordinator(ranks, setup.network.classes, 0.9, setup.options.window);
+  std::vector<Outcome> outcomes(ranks);
+  RunRanks(ranks, [&](Collective& collective) {
+    ShareMemory memory;
+    if (share) {
+      memory = [&](int64_t bytes) { return collective::ShareMemory(collective, bytes, kLimit); };
+    }
+    RankJob job(setup, collective, coordinator, memory);
+    ASSERT_TRUE(job.trainer->BroadcastWeights(kLimit).ok());
+    const auto done = job.trainer->RunUntil(4);
+    ASSERT_TRUE(done.ok()) << done.status();
+    ASSERT_TRUE(job.trainer->GatherOptimizerState(kLimit).ok());
+    outcomes[collective.rank()] = {Copies(job.trainer->ModelTensors()),
+                                   Copies(job.trainer->OptimizerTensors()),
+                                   Copies(job.trainer->GradientTensors())};
+    int64_t none = 0;  // gradients of others are read until all have come here
+    ASSERT_TRUE(collective.AllReduceSum({&none, 1, ElementType::kInt64}, kLimit).ok());
+  });
+  return outcomes;
+}
+
+void ExpectSame(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b,
+                double tolerance) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_TRUE(tolerance == 0 ? at::equal(a[i], b[i])
+                               : at::allclose(a[i], b[i], tolerance, tolerance))
+        << i;
+  }
+}
+
+void ExpectSharingChangesNothing(const JobSetup& setup, int ranks, double tolerance) {
+  const auto apart = Train(setup, ranks, false), shared = Train(setup, ranks, true);
+  for (int rank = 0; rank < ranks; ++rank) {
+    ExpectSame(shared[rank].model, apart[0].model, tolerance);
+    ExpectSame(shared[rank].model, shared[0].model, 0);
+    ExpectSame(shared[rank].optimizer, apart[0].optimizer, tolerance);
+    ExpectSame(shared[rank].optimizer, shared[0].optimizer, 0);
+    ExpectSame(shared[rank].gradients, apart[0].gradients, tolerance);
+  }
+}
+
+JobSetup SharedSetup(OptimizerKind optimizer) {
+  JobSetup setup;
+  setup.network.type = at::kFloat;
+  setup.options.frozen_batch_norm = false;
+  setup.options.optimizer = optimizer;
+  setup.options.learning_rate = 1e-2;
+  setup.options.global_batch = 8;
+  setup.options.bucket_bytes = 100'000;
+  setup.options.compensation = CompensationMode::kLearnable;
+  return setup;
+}
+
+TEST(Ranks, WithSharedMemoryTwoHaveTheBitsOfTheAllReduce) {
+  ExpectSharingChangesNothing(SharedSetup(OptimizerKind::kSgd), 2, 0);
+  ExpectSharingChangesNothing(SharedSetup(OptimizerKind::kAdamW), 2, 0);
+}
+
+// The ranks of this collective sum in their order, too.
+TEST(Ranks, WithSharedMemoryThreeHaveTheBitsOfTheAllReduce) {
+  ExpectSharingChangesNothing(SharedSetup(OptimizerKind::kSgd), 3, 0);
+}
+
+TEST(Ranks, WithoutSharedMemoryTheyGoOnWithTheAllReduce) {
+  const JobSetup setup = SharedSetup(OptimizerKind::kSgd);
+  Coordinator coordinator(2, setup.network.classes, 0.9, setup.options.window);
+  RunRanks(2, [&](Collective& collective) {
+    RankJob job(setup, collective, coordinator,
+                [](int64_t) { return absl::UnavailableError("two hosts"); });
+    EXPECT_TRUE(job.trainer->RunUntil(2).ok());
+  });
+}
+
+// The other rank's memory is there, but nobody comes to the barrier.
+TEST(Ranks, ARankThatLeavesSharedMemoryIsNamedAtTheDeadline) {
+  JobSetup setup = SharedSetup(OptimizerKind::kSgd);
+  setup.options.step_limit = std::chrono::milliseconds(300);
+  Coordinator coordinator(2, setup.network.classes, 0.9, setup.options.window);
+  RunRanks(2, [&](Collective& collective) {
+    RankJob job(setup, collective, coordinator,
+                [&](int64_t bytes) { return collective::ShareMemory(collective, bytes, kLimit); });
+    if (collective.rank() == 1) return;
+    const auto result = job.trainer->RunUntil(2);
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded);
+    EXPECT_NE(result.status().message().find("rank 1"), std::string::npos) << result.status();
+  });
 }
 
 TEST(Ranks, BroadcastGivesAllRankZerosWeights) {
@@ -185,7 +287,7 @@ TEST(Ranks, EveryRankTellsWhereItsTimeWent) {
     SlowCollective sums(collective, milliseconds(20));
     auto network = model::Network::Create(setup.network, 17).value();
     auto trainer =
-        Trainer::Create(setup.options, *network, sums, grants, batches, job.monitor).value();
+        Trainer::Create(setup.options, {*network, sums, grants, batches, job.monitor}).value();
     ASSERT_TRUE(trainer->RunUntil(4).ok());
     // The first step, and then every second one: steps 1, 2, and 3 with 4.
     ASSERT_EQ(job.monitor.times.size(), 3u);

@@ -40,8 +40,8 @@ TEST(Trainer, LossFalls) {
     Batch batch;
   } same(single.job.batches);
   auto network = model::Network::Create(setup.network, 3).value();
-  auto trainer = Trainer::Create(setup.options, *network, *single.collective, single.job.grants,
-                                 same, single.job.monitor);
+  auto trainer = Trainer::Create(
+      setup.options, {*network, *single.collective, single.job.grants, same, single.job.monitor});
   ASSERT_TRUE((*trainer)->RunUntil(12).ok());
   EXPECT_LT(single.job.monitor.reports.back().loss, 0.7 * single.job.monitor.reports[0].loss);
 }
@@ -162,7 +162,8 @@ TEST(Trainer, RefusesOptionsThatMakeNoSense) {
     Grants grants(coordinator);
     FormulaBatches batches(1, 4, 32, 0, 1);
     RecordingMonitor monitor;
-    return Trainer::Create(setup.options, *network, *collective, grants, batches, monitor).status();
+    return Trainer::Create(setup.options, {*network, *collective, grants, batches, monitor})
+        .status();
   };
   JobSetup setup;
   setup.options.global_batch = 0;
@@ -184,8 +185,8 @@ TEST(Trainer, ABatchOfTheWrongSizeIsAnError) {
   Single single(setup);
   FormulaBatches wrong(5, 4, 32, 0, 1);
   auto network = model::Network::Create(setup.network, 1).value();
-  auto trainer = Trainer::Create(setup.options, *network, *single.collective, single.job.grants,
-                                 wrong, single.job.monitor);
+  auto trainer = Trainer::Create(
+      setup.options, {*network, *single.collective, single.job.grants, wrong, single.job.monitor});
   EXPECT_EQ((*trainer)->RunUntil(1).status().code(), absl::StatusCode::kInternal);
 }
 

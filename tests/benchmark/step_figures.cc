@@ -11,7 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/benchmark/process.h"
 #include "worker/collective/collectives.h"
+#include "worker/collective/shared_memory.h"
 #include "worker/model/network.h"
 #include "worker/train/trainer.h"
 
@@ -106,7 +108,15 @@ absl::Status Run(const Arguments& arguments) {
   SameImages images(options, (*world)->rank(), (*world)->world_size());
   NeutralGrants grants;
   SilentMonitor monitor;
-  auto trainer = train::Trainer::Create(options, **network, **world, grants, images, monitor);
+  auto trainer = train::Trainer::Create(options, {.network = **network,
+                                                  .collective = **world,
+                                                  .grants = grants,
+                                                  .batches = images,
+                                                  .monitor = monitor,
+                                                  .share_memory = [&](int64_t bytes) {
+                                                    return collective::ShareMemory(
+                                                        **world, bytes, options.step_limit);
+                                                  }});
   if (!trainer.ok()) return trainer.status();
   std::vector<double> times;
   for (int64_t step = 1; step <= options.steps; ++step) {
@@ -117,8 +127,10 @@ absl::Status Run(const Arguments& arguments) {
   times.erase(times.begin(), times.begin() + kWarmUpSteps);
   std::ranges::sort(times);
   if ((*world)->rank() == 0) {
-    fmt::print("{{\"median_ms\": {:.3f}, \"min_ms\": {:.3f}}}\n", times[times.size() / 2],
-               times.front());
+    const double median = times[times.size() / 2];
+    fmt::print("{{\"images_per_second\": {:.3f}, \"milliseconds\": {:.3f}, \"peak_mb\": {:.3f}}}\n",
+               2e3 * static_cast<double>(arguments.global_batch) / median, median,
+               static_cast<double>(benchmark::StatusBytes("VmHWM")) / 1e6);
   }
   return absl::OkStatus();
 }

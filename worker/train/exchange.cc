@@ -1,0 +1,120 @@
+#include "worker/train/exchange.h"
+
+#include <ATen/Parallel.h>
+
+#include <cstring>
+#include <vector>
+
+#include "common/base/status_macros.h"
+#include "worker/train/gradient_buckets.h"
+
+namespace ltml::train {
+namespace {
+
+class AllReduceExchange final : public Exchange {
+ public:
+  AllReduceExchange(const ParameterMemory& memory, Collective& collective)
+      : memory_(memory), collective_(collective) {}
+
+  void Start(int bucket) override {
+    collective_.StartAllReduceSum(BufferOf(memory_.flat(Plane::kGradients, bucket)));
+  }
+  absl::Status Combine(StepTail& tail, std::chrono::nanoseconds limit) override {
+    return collective_.Wait(tail.Start(collective_), limit);
+  }
+  absl::Status Update(Optimizer& optimizer, const UpdateTime& time) override {
+    optimizer.Step(time.step, time.learning_rate);
+    return absl::OkStatus();
+  }
+  at::Tensor SummedGradient(int bucket) const override {
+    return memory_.flat(Plane::kGradients, bucket);
+  }
+  absl::Status GatherState(std::chrono::nanoseconds) override { return absl::OkStatus(); }
+
+ private:
+  const ParameterMemory& memory_;
+  Collective& collective_;
+};
+
+class SharedExchange final : public Exchange {
+ public:
+  explicit SharedExchange(const ParameterMemory& memory)
+      : memory_(memory), shared_(*memory.shared()) {}
+
+  void Start(int) override {}
+
+  absl::Status Combine(StepTail& tail, std::chrono::nanoseconds limit) override {
+    tail.CopyTo(memory_.peer_tail(memory_.rank()));
+    LTML_RETURN_IF_ERROR(shared_.Barrier(limit));
+    std::vector<const double*> parts;
+    for (int rank = 0; rank < memory_.world_size(); ++rank) {
+      parts.push_back(memory_.peer_tail(rank));
+    }
+    tail.SetSum(parts);
+    return absl::OkStatus();
+  }
+
+  // Nobody's gradients are read after the barrier, and nobody's weights change before the next
+  // step's.
+  absl::Status Update(Optimizer& optimizer, const UpdateTime& time) override {
+    optimizer.Step(time.step, time.learning_rate);
+    LTML_RETURN_IF_ERROR(shared_.Barrier(time.limit));
+    CopyOthers(Plane::kValues);
+    return absl::OkStatus();
+  }
+
+  at::Tensor SummedGradient(int bucket) const override {
+    at::Tensor sum = at::zeros_like(memory_.flat(Plane::kGradients, bucket));
+    for (int rank = 0; rank < memory_.world_size(); ++rank) {
+      sum.add_(
+          at::from_blob(memory_.peer(rank, Plane::kGradients, bucket), sum.sizes(), sum.options()));
+    }
+    return sum;
+  }
+
+  absl::Status GatherState(std::chrono::nanoseconds limit) override {
+    LTML_RETURN_IF_ERROR(shared_.Barrier(limit));
+    CopyOthers(Plane::kFirstMoment);
+    CopyOthers(Plane::kSecondMoment);
+    return shared_.Barrier(limit);
+  }
+
+ private:
+  // Other ranks' parts of a plane.
+  void CopyOthers(Plane plane) const {
+    for (int bucket = 0; bucket < memory_.buckets(); ++bucket) {
+      const at::Tensor& own = memory_.flat(plane, bucket);
+      if (!own.defined()) return;
+      for (int rank = 0; rank < memory_.world_size(); ++rank) {
+        if (rank != memory_.rank()) Copy(plane, bucket, rank);
+      }
+    }
+  }
+  void Copy(Plane plane, int bucket, int rank) const {
+    const at::Tensor& own = memory_.flat(plane, bucket);
+    const auto bytes = static_cast<int64_t>(own.element_size());
+    const Shard shard = ShardOf(own.numel(), rank, memory_.world_size());
+    const std::byte* const from = memory_.peer(rank, plane, bucket);
+    auto* const to = static_cast<std::byte*>(own.data_ptr());
+    constexpr int64_t kGrain = int64_t{1} << 16;
+    at::parallel_for(shard.begin, shard.end, kGrain, [&](int64_t begin, int64_t end) {
+      std::memcpy(to + begin * bytes, from + begin * bytes, (end - begin) * bytes);
+    });
+  }
+
+  const ParameterMemory& memory_;
+  SharedMemory& shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<Exchange> MakeAllReduceExchange(const ParameterMemory& memory,
+                                                Collective& collective) {
+  return std::make_unique<AllReduceExchange>(memory, collective);
+}
+
+std::unique_ptr<Exchange> MakeSharedExchange(const ParameterMemory& memory) {
+  return std::make_unique<SharedExchange>(memory);
+}
+
+}  // namespace ltml::train

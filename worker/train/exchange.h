@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "worker/train/collective.h"
+#include "worker/train/optimizer.h"
+#include "worker/train/parameter_memory.h"
+#include "worker/train/tail.h"
+
+namespace ltml::train {
+
+struct UpdateTime {
+  int64_t step = 0;  // from 0
+  double learning_rate = 0;
+  std::chrono::nanoseconds limit{};
+};
+
+// How the gradients of all ranks become one update of the weights of all ranks.  Every rank calls
+// the same methods in the same order.  After an error the object is of no more use.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  // This rank's gradients of a bucket are complete; buckets come in the order of the layout.
+  virtual void Start(int bucket) = 0;
+  // After the last bucket: waits until the tail is summed over all ranks.
+  virtual absl::Status Combine(StepTail& tail, std::chrono::nanoseconds limit) = 0;
+  // Updates the weights with the summed gradients; every rank then has the same ones.
+  virtual absl::Status Update(Optimizer& optimizer, const UpdateTime& time) = 0;
+  // The gradient of a bucket, summed over ranks; while all ranks rest between two steps.
+  virtual at::Tensor SummedGradient(int bucket) const = 0;
+  // Makes the optimiser's state whole on every rank.
+  virtual absl::Status GatherState(std::chrono::nanoseconds limit) = 0;
+};
+
+// Sums every bucket over all ranks with the collective while backward goes on; every rank updates
+// all weights.
+std::unique_ptr<Exchange> MakeAllReduceExchange(const ParameterMemory& memory,
+                                                Collective& collective);
+
+// Where ranks share memory: each updates its part of the weights from the gradients of all, which
+// it reads where they are, and copies the other parts (Rajbhandari et al. 2020, "ZeRO", stage 1).
+// Of the moments a rank has its own part only.
+std::unique_ptr<Exchange> MakeSharedExchange(const ParameterMemory& memory);
+
+}  // namespace ltml::train
