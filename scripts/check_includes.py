@@ -40,7 +40,8 @@ ALLOWED = {
 FOREIGN = [
     (r'(ATen|torch|c10)/', ['worker/model', 'worker/train', 'worker/checkpoint', 'worker/app', 'cmake']),
     (r'mpi\.h', ['worker/collective']),
-    (r'(nccl|cuda_runtime(_api)?)\.h', ['worker/collective']),
+    (r'nccl\.h', ['worker/collective']),
+    (r'cuda_runtime(_api)?\.h', ['worker/collective', 'worker/app']),
     (r'grpcpp/|ltml/v1/.*\.grpc\.pb\.h', ['common/rpc', 'coordinator/rpc', 'coordinator/app', 'worker/session', 'cli']),
     (r'(jpeglib|turbojpeg|spng)\.h', ['common/image']),
     (r'archive(_entry)?\.h', ['common/dataset']),

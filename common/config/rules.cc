@@ -17,11 +17,8 @@ using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 
 constexpr std::array<std::string_view, 2> kLaterKeys = {"model.sync_batch_norm", "monitoring"};
-constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kLaterChoices = {
-    {{"streams.rebalanced", "repeat_factor"},
-     {"streams.rebalanced", "power"},
-     {"resources.device", "cuda"},
-     {"resources.precision", "bfloat16"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kLaterChoices = {
+    {{"streams.rebalanced", "repeat_factor"}, {"streams.rebalanced", "power"}}};
 
 std::string BoundText(Kind kind, double bound) {
   return NumberText(bound) + (kind == Kind::kDuration ? "s" : "");

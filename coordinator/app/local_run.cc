@@ -54,6 +54,7 @@ launch::LaunchOptions LaunchHere(const LocalRunOptions& options, int64_t epoch,
           .launch_id = base::RandomToken(),
           .hosts = {{.address = "localhost", .ranks = options.ranks}},
           .threads_per_rank = std::max(job.resources().threads_per_rank(), 1),
+          .on_gpu = job.resources().device() == v1::Resources::DEVICE_CUDA,
           .token = token,
           .stop_grace = StopGrace(job.limits()),
           .lock_wait = base::ToNanoseconds(job.limits().stop())};

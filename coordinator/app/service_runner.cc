@@ -247,6 +247,7 @@ launch::LaunchOptions Runner::LaunchOf(const v1::Job& job, const v1::AttemptReco
     launch.hosts.push_back({AddressOf(placement.host()), placement.ranks()});
   }
   launch.threads_per_rank = std::max(job.spec().resources().threads_per_rank(), 1);
+  launch.on_gpu = job.spec().resources().device() == v1::Resources::DEVICE_CUDA;
   launch.token = token;
   launch.stop_grace = StopGrace(job.spec().limits());
   launch.lock_wait = base::ToNanoseconds(job.spec().limits().stop());

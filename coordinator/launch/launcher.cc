@@ -55,16 +55,25 @@ struct Programs {
   std::filesystem::path worker;
 };
 
-absl::StatusOr<Programs> FindPrograms(std::filesystem::path folder) {
+absl::StatusOr<std::filesystem::path> FindWorker(const std::filesystem::path& folder, bool on_gpu) {
+  const char* given = std::getenv("LTML_WORKER");
+  if (given != nullptr && *given != '\0') return FindProgram(std::filesystem::absolute(given));
+  if (!on_gpu) return FindProgram(folder / "ltml-worker");
+  const auto found = FindProgram(folder / "ltml-worker-cuda");
+  if (found.ok()) return found;
+  return absl::NotFoundError(
+      fmt::format("resources.device is \"cuda\", but there is no program '{}': build the GPU part "
+                  "(make cuda), or set resources.device = \"cpu\"",
+                  (folder / "ltml-worker-cuda").string()));
+}
+
+absl::StatusOr<Programs> FindPrograms(std::filesystem::path folder, bool on_gpu) {
   if (folder.empty()) {
     LTML_ASSIGN_OR_RETURN(folder, ProgramFolder());
   }
-  const char* worker = std::getenv("LTML_WORKER");
-  const bool given = worker != nullptr && *worker != '\0';
   Programs programs;
   LTML_ASSIGN_OR_RETURN(programs.supervisor, FindProgram(folder / "ltml-supervisor"));
-  LTML_ASSIGN_OR_RETURN(programs.worker, FindProgram(given ? std::filesystem::absolute(worker)
-                                                           : folder / "ltml-worker"));
+  LTML_ASSIGN_OR_RETURN(programs.worker, FindWorker(folder, on_gpu));
   return programs;
 }
 
@@ -181,7 +190,8 @@ absl::StatusOr<SupervisorHandle> StartSupervisor(const LaunchOptions& options,
 
 absl::StatusOr<std::unique_ptr<Attempt>> Launch(const LaunchOptions& options) {
   LTML_RETURN_IF_ERROR(CheckOptions(options));
-  LTML_ASSIGN_OR_RETURN(const Programs programs, FindPrograms(options.remote.programs));
+  LTML_ASSIGN_OR_RETURN(const Programs programs,
+                        FindPrograms(options.remote.programs, options.on_gpu));
   LTML_RETURN_IF_ERROR(WritePlan(options, programs));
   LTML_ASSIGN_OR_RETURN(SupervisorHandle supervisor, StartSupervisor(options, programs));
   auto attempt = std::make_unique<SupervisedAttempt>(

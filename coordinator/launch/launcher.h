@@ -34,6 +34,7 @@ struct LaunchOptions {
   std::string launch_id;  // mark of the attempt's processes (LTML_ATTEMPT), of base::RandomToken()
   std::vector<RankHost> hosts;
   int threads_per_rank = 1;
+  bool on_gpu = false;                    // ranks are ltml-worker-cuda, not ltml-worker
   std::string token;                      // handed to ranks in the environment, never in arguments
   std::chrono::nanoseconds stop_grace{};  // of SIGUSR1, then again of SIGTERM
   std::chrono::nanoseconds lock_wait{};  // limits.stop: how long an older attempt may hold the lock

@@ -36,10 +36,11 @@ absl::StatusOr<DatasetPointer> OpenData(const std::string& folder,
 }
 
 absl::StatusOr<std::unique_ptr<model::Network>> LoadNetwork(const std::string& folder,
-                                                            const v1::CheckpointState& state) {
+                                                            const v1::CheckpointState& state,
+                                                            at::Device device) {
   LTML_ASSIGN_OR_RETURN(
       std::unique_ptr<model::Network> network,
-      model::Network::Create(NetworkOptionsOf(state.job(), state.classes_size()), 0));
+      model::Network::Create(NetworkOptionsOf(state.job(), state.classes_size(), device), 0));
   std::vector<model::NamedTensor> tensors = network->parameters();
   tensors.insert(tensors.end(), network->buffers().begin(), network->buffers().end());
   const std::string path = (std::filesystem::path(folder) / checkpoint::kModelFile).string();
@@ -98,7 +99,7 @@ absl::StatusOr<v1::Finished> RunEvaluation(Rank& rank) {
   phase.Advance();
   LTML_ASSIGN_OR_RETURN(const DatasetPointer data, OpenData(task.dataset(), *state));
   LTML_ASSIGN_OR_RETURN(const std::unique_ptr<model::Network> network,
-                        LoadNetwork(task.checkpoint(), *state));
+                        LoadNetwork(task.checkpoint(), *state, rank.device.device));
   v1::JobSpec job = state->job();
   *job.mutable_limits() = task.job().limits();
   const auto start = std::chrono::steady_clock::now();

@@ -12,13 +12,14 @@ absl::StatusOr<Scores> EvaluateOn(const std::shared_ptr<const dataset::Dataset>&
                                   const v1::JobSpec& job, const std::vector<int64_t>& train_counts,
                                   bool flip, int64_t step, model::Network& network, Rank& rank,
                                   train::Monitor& monitor) {
-  auto source =
-      data::MakeEvaluationSource(data, EvaluationOptionsOf(job, rank.rank(), rank.world_size()));
+  data::EvaluationOptions options = EvaluationOptionsOf(job, rank.rank(), rank.world_size());
+  options.memory = rank.device.batch_memory;
+  auto source = data::MakeEvaluationSource(data, options);
   if (!source.ok()) return WithCause(source.status(), v1::FAILURE_CAUSE_DATA);
   Scores result;
   LTML_ASSIGN_OR_RETURN(
       result.scores_NK,
-      train::Score(network, **source, data->classes(), flip, *rank.collective, monitor,
+      train::Score(network, **source, data->classes(), flip, rank.collective(), monitor,
                    base::ToNanoseconds(job.limits().evaluation()), step));
   LTML_ASSIGN_OR_RETURN(result.evaluation,
                         metrics::Evaluate(result.scores_NK, (*source)->labels_NK(), data->classes(),

@@ -13,6 +13,7 @@
 #include "common/base/proto_time.h"
 #include "common/base/status_macros.h"
 #include "worker/app/cause.h"
+#include "worker/app/device.h"
 #include "worker/app/evaluate_task.h"
 #include "worker/app/options.h"
 #include "worker/app/resume.h"
@@ -50,14 +51,16 @@ absl::StatusOr<v1::Finished> Work(Rank& rank, const StartingPoint& start) {
 
 absl::Status Connect(Rank& rank, StartingPoint& start) {
   const auto limit = base::ToNanoseconds(rank.task.job().limits().start());
-  LTML_ASSIGN_OR_RETURN(rank.collective, collective::MakeMpi(limit));
+  LTML_ASSIGN_OR_RETURN(rank.host_collective, collective::MakeMpi(limit));
   base::SetLogContext(fmt::format("rank={}", rank.rank()));
   absl::StatusOr<StartingPoint> found = FindStartingPoint(
-      rank.task, *rank.collective, base::ToNanoseconds(rank.task.job().limits().checkpoint()));
+      rank.task, *rank.host_collective, base::ToNanoseconds(rank.task.job().limits().checkpoint()));
   if (found.ok()) start = *found;
   // Also after a failure, which the coordinator must hear of.
   LTML_ASSIGN_OR_RETURN(rank.session, session::Session::Open(SessionOptionsOf(rank, start)));
-  return found.status();
+  LTML_RETURN_IF_ERROR(found.status());
+  LTML_ASSIGN_OR_RETURN(rank.device, OpenDevice(rank.task, *rank.host_collective));
+  return absl::OkStatus();
 }
 
 // A failed rank leaves at once: waiting in MPI_Finalize for ranks that wait for it would hang, and
@@ -74,6 +77,7 @@ int Main(const char* task_file) {
   SetLogLevelFromEnvironment();
   std::signal(SIGINT, SIG_IGN);
   CatchStopSignal();
+  PrepareDevices();
   Rank rank;
   StartingPoint start;
   if (absl::Status read = base::ReadJsonFile(task_file, &rank.task); !read.ok()) {

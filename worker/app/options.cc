@@ -80,9 +80,13 @@ void SetSchedule(const v1::Schedule& from, train::TrainerOptions& to) {
   to.milestones.assign(from.milestones().begin(), from.milestones().end());
 }
 
+bool OnGpu(const v1::JobSpec& job) {
+  return job.resources().device() == v1::Resources::DEVICE_CUDA;
+}
+
 }  // namespace
 
-model::NetworkOptions NetworkOptionsOf(const v1::JobSpec& job, int classes) {
+model::NetworkOptions NetworkOptionsOf(const v1::JobSpec& job, int classes, at::Device device) {
   model::NetworkOptions options;
   options.architecture = ArchitectureOf(job.model().architecture());
   options.width = job.model().width();
@@ -90,6 +94,9 @@ model::NetworkOptions NetworkOptionsOf(const v1::JobSpec& job, int classes) {
   options.head_layers.assign(job.model().head_layers().begin(), job.model().head_layers().end());
   options.branches = BranchesOf(job.model().branches());
   options.separate_bn_statistics = job.model().separate_bn_statistics();
+  options.device = device;
+  options.bfloat16 =
+      !device.is_cpu() && job.resources().precision() == v1::Resources::PRECISION_BFLOAT16;
   return options;
 }
 
@@ -112,6 +119,7 @@ absl::StatusOr<train::TrainerOptions> TrainerOptionsOf(const v1::JobSpec& job,
   options.consistency = job.loss().consistency();
   options.rho = LabelFrequency(training_set);
   options.image_size = job.model().image_size();
+  options.channels_last_pixels = OnGpu(job);
   options.step_limit = base::ToNanoseconds(job.limits().step());
   options.grant_limit = base::ToNanoseconds(job.limits().grant());
   return options;
@@ -130,6 +138,7 @@ data::LoaderOptions LoaderOptionsOf(const v1::JobSpec& job, int rank, int world_
   options.first_step = first_step;
   options.steps = job.schedule().steps();
   options.threads = job.data().loader_threads();
+  options.layout = OnGpu(job) ? data::Layout::kInterleaved : data::Layout::kPlanes;
   options.apply_orientation = job.data().apply_orientation();
   const v1::Augmentation& augmentation = job.augmentation();
   options.crop_scale = {augmentation.crop_scale(0), augmentation.crop_scale(1)};

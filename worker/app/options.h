@@ -10,7 +10,7 @@
 namespace ltml::worker {
 
 // The job's settings in the types of each room.  The job has been validated.
-model::NetworkOptions NetworkOptionsOf(const v1::JobSpec& job, int classes);
+model::NetworkOptions NetworkOptionsOf(const v1::JobSpec& job, int classes, at::Device device);
 absl::StatusOr<train::TrainerOptions> TrainerOptionsOf(const v1::JobSpec& job,
                                                        const dataset::Dataset& training_set);
 data::LoaderOptions LoaderOptionsOf(const v1::JobSpec& job, int rank, int world_size,

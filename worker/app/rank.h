@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "ltml/v1/run.pb.h"
+#include "worker/app/device.h"
 #include "worker/app/run_log.h"
 #include "worker/app/stop_signal.h"
 #include "worker/session/session.h"
@@ -16,11 +17,15 @@ namespace ltml::worker {
 // What a rank has once it is connected: its place among the ranks and its coordinator.
 struct Rank {
   v1::WorkerTask task;
-  std::unique_ptr<train::Collective> collective;
+  std::unique_ptr<train::Collective> host_collective;  // in memory of the host
   std::unique_ptr<session::Session> session;
+  RankDevice device;
 
-  int rank() const { return collective->rank(); }
-  int world_size() const { return collective->world_size(); }
+  int rank() const { return host_collective->rank(); }
+  int world_size() const { return host_collective->world_size(); }
+  train::Collective& collective() const {
+    return device.collective != nullptr ? *device.collective : *host_collective;
+  }
   bool is_first() const { return rank() == 0; }
 };
 

@@ -139,7 +139,8 @@ absl::Status Training::OpenDatasets() {
 absl::Status Training::BuildNetwork(bool fresh) {
   LTML_ASSIGN_OR_RETURN(
       network_,
-      model::Network::Create(NetworkOptionsOf(job_, train_set_->classes()), job_.streams().seed()));
+      model::Network::Create(NetworkOptionsOf(job_, train_set_->classes(), rank_.device.device),
+                             job_.streams().seed()));
   if (!fresh) return absl::OkStatus();
   if (!job_.model().weights().empty()) {
     const auto weights = safetensors::File::Open(job_.model().weights());
@@ -155,9 +156,11 @@ absl::Status Training::BuildNetwork(bool fresh) {
   return absl::OkStatus();
 }
 
+// Weights on GPUs are not in memory that ranks could share.
 train::ShareMemory Training::MemorySharing() {
+  if (!rank_.device.device.is_cpu()) return {};
   return [this](int64_t bytes) {
-    auto memory = collective::ShareMemory(*rank_.collective, bytes,
+    auto memory = collective::ShareMemory(rank_.collective(), bytes,
                                           base::ToNanoseconds(job_.limits().start()));
     if (!memory.ok() && rank_.is_first()) {
       base::Log(base::LogLevel::kInfo, "gradients_by_all_reduce", "reason={}",
@@ -168,14 +171,16 @@ train::ShareMemory Training::MemorySharing() {
 }
 
 absl::Status Training::BuildTrainer(const StartingPoint& start) {
-  auto loader = data::MakeLoader(
-      train_set_, LoaderOptionsOf(job_, rank_.rank(), rank_.world_size(), state_.step()));
+  data::LoaderOptions loading =
+      LoaderOptionsOf(job_, rank_.rank(), rank_.world_size(), state_.step());
+  loading.memory = rank_.device.batch_memory;
+  auto loader = data::MakeLoader(train_set_, loading);
   if (!loader.ok()) return WithCause(loader.status(), v1::FAILURE_CAUSE_DATA);
   batches_ = TraceImages(*std::move(loader));
   LTML_ASSIGN_OR_RETURN(const train::TrainerOptions options, TrainerOptionsOf(job_, *train_set_));
   LTML_ASSIGN_OR_RETURN(trainer_,
                         train::Trainer::Create(options, {.network = *network_,
-                                                         .collective = *rank_.collective,
+                                                         .collective = rank_.collective(),
                                                          .grants = *rank_.session,
                                                          .batches = *batches_,
                                                          .monitor = *monitor_,
@@ -234,7 +239,7 @@ absl::Status Training::WriteCheckpoint() {
   const absl::Status saved = rank_.is_first() ? SaveState(statistics, phase) : absl::OkStatus();
   std::array<int64_t, 1> failed = {saved.ok() ? 0 : 1};
   const absl::Status heard =
-      rank_.collective->Broadcast(train::BufferOf(std::span<int64_t>(failed)), 0, limit);
+      rank_.collective().Broadcast(train::BufferOf(std::span<int64_t>(failed)), 0, limit);
   LTML_RETURN_IF_ERROR(saved);
   LTML_RETURN_IF_ERROR(heard);
   if (failed[0] != 0) {

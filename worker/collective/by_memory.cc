@@ -13,11 +13,11 @@ using train::Buffer;
 
 class ByMemory final : public train::Collective {
  public:
-  ByMemory(std::unique_ptr<train::Collective> host, std::unique_ptr<train::Collective> device)
-      : host_(std::move(host)), device_(std::move(device)) {}
+  ByMemory(train::Collective& host, std::unique_ptr<train::Collective> device)
+      : host_(host), device_(std::move(device)) {}
 
-  int rank() const override { return host_->rank(); }
-  int world_size() const override { return host_->world_size(); }
+  int rank() const override { return host_.rank(); }
+  int world_size() const override { return host_.world_size(); }
   Ticket StartAllReduceSum(Buffer buffer) override {
     last_.of(buffer) = Of(buffer).StartAllReduceSum(buffer);
     return Add();
@@ -29,12 +29,7 @@ class ByMemory final : public train::Collective {
   absl::Status Wait(Ticket ticket, nanoseconds timeout) override {
     const Tickets until = TakeUntil(ticket);
     if (until.device != 0) LTML_RETURN_IF_ERROR(device_->Wait(until.device, timeout));
-    return until.host == 0 ? absl::OkStatus() : host_->Wait(until.host, timeout);
-  }
-  absl::Status Join(Ticket ticket, nanoseconds timeout) override {
-    const Tickets until = ticket < first_ ? Tickets{} : started_[ticket - first_];
-    if (until.host != 0) LTML_RETURN_IF_ERROR(host_->Wait(until.host, timeout));
-    return until.device == 0 ? absl::OkStatus() : device_->Join(until.device, timeout);
+    return until.host == 0 ? absl::OkStatus() : host_.Wait(until.host, timeout);
   }
 
  private:
@@ -44,7 +39,7 @@ class ByMemory final : public train::Collective {
     Ticket& of(const Buffer& buffer) { return buffer.on_device ? device : host; }
   };
 
-  train::Collective& Of(const Buffer& buffer) { return buffer.on_device ? *device_ : *host_; }
+  train::Collective& Of(const Buffer& buffer) { return buffer.on_device ? *device_ : host_; }
   Ticket Add() {
     started_.push_back(last_);
     return first_ + std::ssize(started_) - 1;
@@ -57,7 +52,8 @@ class ByMemory final : public train::Collective {
     return started_.front();
   }
 
-  const std::unique_ptr<train::Collective> host_, device_;
+  train::Collective& host_;
+  const std::unique_ptr<train::Collective> device_;
   Tickets last_;
   Ticket first_ = 1;             // of started_.front()
   std::deque<Tickets> started_;  // as they stood after each operation
@@ -65,9 +61,9 @@ class ByMemory final : public train::Collective {
 
 }  // namespace
 
-std::unique_ptr<train::Collective> MakeByMemory(std::unique_ptr<train::Collective> host,
+std::unique_ptr<train::Collective> MakeByMemory(train::Collective& host,
                                                 std::unique_ptr<train::Collective> device) {
-  return std::make_unique<ByMemory>(std::move(host), std::move(device));
+  return std::make_unique<ByMemory>(host, std::move(device));
 }
 
 }  // namespace ltml::collective

@@ -23,6 +23,9 @@ using train::Buffer;
 using train::ElementType;
 using Clock = std::chrono::steady_clock;
 
+// The GPU stands still between the end of a sum and the step's next work.
+constexpr std::chrono::microseconds kLongestNap{50};
+
 ncclDataType_t TypeOf(ElementType type) {
   switch (type) {
     case ElementType::kFloat32:
@@ -66,7 +69,6 @@ class Nccl final : public train::Collective {
     });
   }
   absl::Status Wait(Ticket ticket, nanoseconds timeout) override;
-  absl::Status Join(Ticket ticket, nanoseconds timeout) override;
 
  private:
   struct Operation {
@@ -156,7 +158,7 @@ absl::Status Nccl::Fail(absl::Status status) {
 
 absl::Status Nccl::AwaitDone(const Operation& operation, nanoseconds timeout) {
   const Clock::time_point end = Clock::now() + timeout;
-  for (Backoff backoff;; backoff.Pause()) {
+  for (Backoff backoff(kLongestNap);; backoff.Pause()) {
     const cudaError_t state = cudaEventQuery(operation.done.get());
     if (state == cudaSuccess) return absl::OkStatus();
     if (state != cudaErrorNotReady) return OfCuda(state, operation.name);
@@ -180,16 +182,6 @@ absl::Status Nccl::Wait(Ticket ticket, nanoseconds timeout) {
     started_.pop_front();
   }
   return absl::OkStatus();
-}
-
-absl::Status Nccl::Join(Ticket ticket, nanoseconds) {
-  if (!failure_.ok()) return failure_;
-  const Ticket first = last_ - std::ssize(started_) + 1;
-  if (ticket < first) return absl::OkStatus();
-  const Operation& operation = started_[ticket - first];
-  const absl::Status joined =
-      OfCuda(cudaStreamWaitEvent(CallersStream(), operation.done.get()), operation.name);
-  return joined.ok() ? joined : Fail(joined);
 }
 
 }  // namespace

@@ -31,8 +31,8 @@ inline Buffer BufferOf(std::span<int64_t> v) {
 // Port of the trainer: what all ranks do together.  Every rank calls the same methods with buffers
 // of the same size in the same order.  Called from the training thread only; the work may run on a
 // thread of the implementation.  Buffers on a GPU are read and written after the work that the
-// calling thread has given that GPU before, and before what it gives it after Join.  A failed or
-// timed-out collective leaves the object unusable.
+// calling thread has given that GPU before.  A failed or timed-out collective leaves the object
+// unusable.
 class Collective {
  public:
   // Names a started operation.
@@ -47,12 +47,6 @@ class Collective {
   virtual Ticket StartBroadcast(Buffer buffer, int root) = 0;
   // Waits for an operation and all earlier ones.  DeadlineExceeded says what was waited for.
   virtual absl::Status Wait(Ticket ticket, std::chrono::nanoseconds timeout) = 0;
-  // What the caller's thread gives its GPU from now on comes after the operation and all earlier
-  // ones.  Where the buffers are on a GPU this does not wait; elsewhere it is Wait.
-  virtual absl::Status Join(Ticket ticket, std::chrono::nanoseconds timeout) {
-    return Wait(ticket, timeout);
-  }
-
   absl::Status AllReduceSum(Buffer buffer, std::chrono::nanoseconds timeout) {
     return Wait(StartAllReduceSum(buffer), timeout);
   }

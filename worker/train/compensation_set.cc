@@ -4,13 +4,13 @@
 
 namespace ltml::train {
 
-CompensationSet::CompensationSet(const TrainerOptions& options, int classes, at::ScalarType type,
-                                 std::array<bool, 2> has_branch)
-    : mode_(options.compensation), type_(type) {
+CompensationSet::CompensationSet(const TrainerOptions& options, int classes,
+                                 const at::TensorOptions& tensors, std::array<bool, 2> has_branch)
+    : mode_(options.compensation), options_(tensors) {
   tensors_ = model::CompensationTensors::From(mode_ == CompensationMode::kLabels
                                                   ? options.fixed_compensation
                                                   : statistics::Compensation::Neutral(classes),
-                                              type);
+                                              options_);
   if (mode_ != CompensationMode::kLearnable) return;
   for (int branch = 0; branch < 2; ++branch) {
     if (has_branch[branch]) MakeLearnable(branch);
@@ -32,7 +32,7 @@ void CompensationSet::MakeLearnable(int branch) {
 
 void CompensationSet::Renew(const statistics::Compensation& compensation) {
   if (mode_ != CompensationMode::kStatistics) return;
-  tensors_ = model::CompensationTensors::From(compensation, type_);
+  tensors_ = model::CompensationTensors::From(compensation, options_);
 }
 
 }  // namespace ltml::train

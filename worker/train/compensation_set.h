@@ -15,7 +15,7 @@ namespace ltml::train {
 class CompensationSet {
  public:
   // `has_branch`[branch]: only branches of the network get learnable parameters.
-  CompensationSet(const TrainerOptions& options, int classes, at::ScalarType type,
+  CompensationSet(const TrainerOptions& options, int classes, const at::TensorOptions& tensors,
                   std::array<bool, 2> has_branch);
 
   const model::CompensationTensors& tensors() const { return tensors_; }
@@ -28,7 +28,7 @@ class CompensationSet {
   void MakeLearnable(int branch);
 
   const CompensationMode mode_;
-  const at::ScalarType type_;
+  const at::TensorOptions options_;
   model::CompensationTensors tensors_;
   std::vector<model::NamedTensor> parameters_;
 };

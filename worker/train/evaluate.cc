@@ -50,11 +50,11 @@ class Scorer {
           "evaluation batch of the images [{}, {}) of {} has {} pixel values for {} rows",
           batch.first_image, batch.first_image + batch.images, source_.images(), values, rows));
     }
-    const auto type = network_.parameters().front().tensor.scalar_type();
+    const at::TensorOptions options = network_.parameters().front().tensor.options();
     // Torch has no view of constants; nothing writes to this one.
     return at::from_blob(const_cast<float*>(batch.pixels_B3HW.data()), {rows, 3, size, size},
                          at::kFloat)
-        .to(type);
+        .to(options);
   }
 
   at::Tensor Probabilities(const at::Tensor& x_B3HW) {
@@ -62,7 +62,7 @@ class Scorer {
     if (flip_) p_BK = (p_BK + network_.Predict(x_B3HW.flip({3}))) / 2;
     TORCH_CHECK(p_BK.size(1) == classes_, "the network has ", p_BK.size(1), " classes, not ",
                 classes_);
-    return p_BK.to(at::kFloat).contiguous();
+    return p_BK.to(at::kCPU, at::kFloat).contiguous();
   }
 
   model::Network& network_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -39,7 +40,8 @@ Buffer BufferOf(const at::Tensor& flat) {
   const ElementType type = flat.scalar_type() == at::kDouble  ? ElementType::kFloat64
                            : flat.scalar_type() == at::kFloat ? ElementType::kFloat32
                                                               : ElementType::kInt64;
-  return {.data = flat.data_ptr(), .count = flat.numel(), .type = type};
+  return {
+      .data = flat.data_ptr(), .count = flat.numel(), .type = type, .on_device = !flat.is_cpu()};
 }
 
 BucketLayout ParameterSet::LayOut(int64_t bucket_bytes) const {
@@ -52,16 +54,17 @@ BucketLayout ParameterSet::LayOut(int64_t bucket_bytes) const {
 }
 
 GradientBuckets::GradientBuckets(ParameterSet set, BucketLayout layout,
-                                 const ParameterMemory& memory, double largest, Start start)
+                                 const ParameterMemory& memory, Soundness soundness, Start start)
     : set_(std::move(set)),
       layout_(std::move(layout)),
       memory_(memory),
-      largest_(largest),
+      soundness_(soundness),
       start_(std::move(start)),
       parameters_in_bucket_(layout_.bucket_elements.size()) {
   for (const BucketSlot& slot : layout_.slots) ++parameters_in_bucket_[slot.bucket];
   missing_ = parameters_in_bucket_;
   Adopt();
+  if (soundness_.by_operators) PlanMeasurement();
 }
 
 void GradientBuckets::Adopt() {
@@ -91,34 +94,69 @@ at::Tensor GradientBuckets::ViewLike(int index, const std::vector<at::Tensor>& f
   return flat[slot.bucket].as_strided(like.sizes(), like.strides(), slot.offset);
 }
 
-void GradientBuckets::Begin() {
-  for (size_t i = 0; i < set_.parameters.size(); ++i) {
-    if (!set_.traits[i].overwritten) set_.parameters[i].tensor.mutable_grad().zero_();
+// Parameters in the order of the layout, which is the reverse of theirs.
+void GradientBuckets::PlanMeasurement() {
+  gradients_in_bucket_.resize(layout_.bucket_elements.size());
+  std::vector<double> codes;
+  for (int i = static_cast<int>(set_.parameters.size()) - 1; i >= 0; --i) {
+    gradients_in_bucket_[layout_.slots[i].bucket].push_back(set_.parameters[i].tensor.grad());
+    codes.push_back(i + 1);
   }
+  codes_P_ = at::tensor(codes, at::kDouble).to(memory_.flat(Plane::kGradients, 0).device());
+}
+
+void GradientBuckets::Begin() {
+  ZeroGradients();
+  norms_.clear();
   missing_ = parameters_in_bucket_;
   next_to_start_ = 0;
   unsound_ = -1;
+}
+
+void GradientBuckets::ZeroGradients() {
+  if (soundness_.by_operators) {
+    for (at::Tensor flat : memory_.all(Plane::kGradients)) flat.zero_();
+    return;
+  }
+  for (size_t i = 0; i < set_.parameters.size(); ++i) {
+    if (!set_.traits[i].overwritten) set_.parameters[i].tensor.mutable_grad().zero_();
+  }
 }
 
 bool GradientBuckets::IsSound(int index) const {
   const BucketSlot& slot = layout_.slots[index];
   const at::Tensor part =
       memory_.flat(Plane::kGradients, slot.bucket).narrow(0, slot.offset, slot.elements);
-  return part.scalar_type() == at::kDouble ? IsWithin<double>(part, largest_)
-                                           : IsWithin<float>(part, largest_);
+  return part.scalar_type() == at::kDouble ? IsWithin<double>(part, soundness_.largest)
+                                           : IsWithin<float>(part, soundness_.largest);
 }
 
 // Parameters lie in the buckets in reverse order.
 void GradientBuckets::Arrived(int index) {
-  if (!IsSound(index)) unsound_ = std::max(unsound_, index);
+  if (!soundness_.by_operators && !IsSound(index)) unsound_ = std::max(unsound_, index);
   if (--missing_[layout_.slots[index].bucket] == 0) StartReady();
 }
 
 void GradientBuckets::StartReady() {
   for (; next_to_start_ < std::ssize(missing_) && missing_[next_to_start_] <= 0; ++next_to_start_) {
     in_flight_ = true;
+    if (soundness_.by_operators) Measure(next_to_start_);
     start_(next_to_start_);
   }
+}
+
+// Before the sum over ranks overwrites this rank's gradients.
+void GradientBuckets::Measure(int bucket) {
+  const at::NoGradGuard no_grad;
+  const auto norms =
+      at::_foreach_norm(gradients_in_bucket_[bucket], std::numeric_limits<double>::infinity());
+  norms_.insert(norms_.end(), norms.begin(), norms.end());
+}
+
+at::Tensor GradientBuckets::UnsoundCode() const {
+  const at::NoGradGuard no_grad;
+  const at::Tensor within_P = at::stack(norms_).to(at::kDouble).le(soundness_.largest);
+  return at::where(within_P, at::zeros_like(codes_P_), codes_P_).max();
 }
 
 void GradientBuckets::StartRemaining() {

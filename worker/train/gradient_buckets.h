@@ -39,10 +39,14 @@ class GradientBuckets {
  public:
   using Start = std::function<void(int bucket)>;
 
-  // `memory` is laid out as `layout`, and lives on.  A gradient is sound when its numbers are at
-  // most `largest` in magnitude.
+  struct Soundness {
+    double largest = 0;  // magnitude of a sound gradient's numbers
+    // Gradients are looked at a bucket at a time, by operators of LibTorch, as a GPU wants it.
+    bool by_operators = false;
+  };
+  // `memory` is laid out as `layout`, and lives on.
   GradientBuckets(ParameterSet set, BucketLayout layout, const ParameterMemory& memory,
-                  double largest, Start start);
+                  Soundness soundness, Start start);
   ~GradientBuckets();
   GradientBuckets(const GradientBuckets&) = delete;
   GradientBuckets& operator=(const GradientBuckets&) = delete;
@@ -61,22 +65,31 @@ class GradientBuckets {
   // The first parameter, in the order of the layout, with an unsound gradient in this step; -1:
   // none.
   int unsound_parameter() const { return unsound_; }
+  // The same by operators, where the gradients are: 1 + that number, or 0; a scalar, double.
+  at::Tensor UnsoundCode() const;
 
  private:
   struct Hook;
   void Adopt();
   void Arrived(int index);
+  void PlanMeasurement();
+  void ZeroGradients();
   bool IsSound(int index) const;
+  void Measure(int bucket);
   void StartReady();
 
   ParameterSet set_;
   const BucketLayout layout_;
   const ParameterMemory& memory_;
-  const double largest_;
+  const Soundness soundness_;
   const Start start_;
   std::vector<int> parameters_in_bucket_, missing_;
   int next_to_start_ = 0;
   int unsound_ = -1;
+  // By operators: gradients of each bucket, what a finding means, and the norms of this step.
+  std::vector<std::vector<at::Tensor>> gradients_in_bucket_;
+  at::Tensor codes_P_;
+  std::vector<at::Tensor> norms_;
   bool in_flight_ = false;
 };
 

@@ -10,18 +10,20 @@
 namespace ltml::train {
 namespace {
 
+constexpr double kAdamEpsilon = AdamRates().epsilon;
 constexpr int64_t kGrain = int64_t{1} << 15;
 
 }  // namespace
 
 Optimizer::Optimizer(const TrainerOptions& options, const GradientBuckets& buckets,
-                     const ParameterMemory& memory)
+                     const ParameterMemory& memory, bool by_operators)
     : kind_(options.optimizer),
       momentum_(options.momentum),
       weight_decay_(options.weight_decay),
       beta1_(options.beta1),
       beta2_(options.beta2),
       decay_norm_(options.decay_norm),
+      by_operators_(by_operators),
       buckets_(buckets),
       memory_(memory) {
   PlanSegments();
@@ -102,7 +104,40 @@ void Optimizer::Update(const Segment& segment, int64_t step, double learning_rat
   });
 }
 
+// The moments start at zero, so that no step is a first one for the operators.
+void Optimizer::StepByOperators(bool decayed, int64_t step, double learning_rate) {
+  std::vector<at::Tensor> values, gradients, first, second;
+  for (const Segment& segment : segments_) {
+    if (segment.decayed != decayed) continue;
+    const auto part = [&](Plane plane) {
+      return memory_.flat(plane, segment.bucket).slice(0, segment.begin, segment.end);
+    };
+    values.push_back(part(Plane::kValues));
+    gradients.push_back(part(Plane::kGradients));
+    first.push_back(part(Plane::kFirstMoment));
+    if (kind_ == OptimizerKind::kAdamW) second.push_back(part(Plane::kSecondMoment));
+  }
+  if (values.empty()) return;
+  const double decay = decayed ? weight_decay_ : 0.0;
+  if (kind_ == OptimizerKind::kSgd) {
+    if (momentum_ == 0) first.clear();
+    at::_fused_sgd_(values, gradients, first, decay, momentum_, learning_rate, /*dampening=*/0,
+                    /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false);
+    return;
+  }
+  const at::Tensor t =
+      at::full({}, static_cast<double>(step + 1), values.front().options().dtype(at::kFloat));
+  at::_fused_adamw_(values, gradients, first, second, {}, std::vector<at::Tensor>(values.size(), t),
+                    learning_rate, beta1_, beta2_, decay, kAdamEpsilon, /*amsgrad=*/false,
+                    /*maximize=*/false);
+}
+
 void Optimizer::Step(int64_t step, double learning_rate) {
+  if (by_operators_) {
+    const at::NoGradGuard no_grad;
+    for (const bool decayed : {true, false}) StepByOperators(decayed, step, learning_rate);
+    return;
+  }
   const bool is_double = memory_.flat(Plane::kValues, 0).scalar_type() == at::kDouble;
   for (const Segment& segment : segments_) {
     if (is_double) {

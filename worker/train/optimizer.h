@@ -20,9 +20,10 @@ namespace ltml::train {
 class Optimizer {
  public:
   // `buckets` and `memory` must live on.  With decay_norm = false, parameters of at most one
-  // dimension (batch norm, biases, learnable sigma and mu) are not decayed.
+  // dimension (batch norm, biases, learnable sigma and mu) are not decayed.  `by_operators`: with
+  // LibTorch's fused operators, as on a GPU; the same numbers but for rounding.
   Optimizer(const TrainerOptions& options, const GradientBuckets& buckets,
-            const ParameterMemory& memory);
+            const ParameterMemory& memory, bool by_operators);
 
   // One update; the gradients stay as they are.  `step` counts from 0.
   void Step(int64_t step, double learning_rate);
@@ -40,6 +41,7 @@ class Optimizer {
     bool decayed = true;
   };
   void PlanSegments();
+  void StepByOperators(bool decayed, int64_t step, double learning_rate);
   template <typename T>
   void Update(const Segment& segment, int64_t step, double learning_rate);
   template <typename T>
@@ -50,7 +52,7 @@ class Optimizer {
 
   const OptimizerKind kind_;
   const double momentum_, weight_decay_, beta1_, beta2_;
-  const bool decay_norm_;
+  const bool decay_norm_, by_operators_;
   const GradientBuckets& buckets_;
   const ParameterMemory& memory_;  // first moment: momentum or m; second: v
   std::vector<Segment> segments_;

@@ -9,12 +9,16 @@ namespace ltml::train {
 ParameterMemory::ParameterMemory(const ParameterMemoryOptions& options,
                                  const Collective& collective, const ShareMemory& share)
     : layout_(options.layout),
-      type_(options.type),
+      options_(at::TensorOptions(options.device).dtype(options.type)),
       second_moment_(options.second_moment),
       tail_doubles_(options.tail_doubles),
       rank_(collective.rank()),
       world_size_(collective.world_size()) {
   const int64_t bytes = Lay();
+  if (!options.device.is_cpu()) {
+    MakeTensorsOnDevice();
+    return;
+  }
   if (share && world_size_ > 1) {
     auto shared = share(bytes);
     if (shared.ok()) shared_ = *std::move(shared);
@@ -27,13 +31,22 @@ ParameterMemory::ParameterMemory(const ParameterMemoryOptions& options,
   MakeTensors(pages->data(), pages);
 }
 
+void ParameterMemory::MakeTensorsOnDevice() {
+  for (int plane = 0; plane < kPlanes; ++plane) {
+    flat_[plane].resize(layout_.bucket_elements.size());
+    for (size_t bucket = 0; bucket < offsets_[plane].size(); ++bucket) {
+      flat_[plane][bucket] = at::zeros({layout_.bucket_elements[bucket]}, options_);
+    }
+  }
+}
+
 int64_t ParameterMemory::Lay() {
   int64_t bytes = 0;
   const auto take = [&bytes](int64_t count) {
     constexpr int64_t kLine = 64;
     return std::exchange(bytes, bytes + (count + kLine - 1) / kLine * kLine);
   };
-  const auto element_bytes = static_cast<int64_t>(c10::elementSize(type_));
+  const auto element_bytes = static_cast<int64_t>(options_.dtype().itemsize());
   for (int plane = 0; plane < (second_moment_ ? kPlanes : kPlanes - 1); ++plane) {
     for (const int64_t elements : layout_.bucket_elements) {
       offsets_[plane].push_back(take(elements * element_bytes));
@@ -49,7 +62,7 @@ void ParameterMemory::MakeTensors(std::byte* own, const std::shared_ptr<void>& o
     for (size_t bucket = 0; bucket < offsets_[plane].size(); ++bucket) {
       flat_[plane][bucket] = at::from_blob(
           own + offsets_[plane][bucket], {layout_.bucket_elements[bucket]}, [owner](void*) {},
-          at::TensorOptions().dtype(type_));
+          options_);
     }
   }
 }

@@ -21,12 +21,14 @@ inline constexpr int kPlanes = 4;
 struct ParameterMemoryOptions {
   BucketLayout layout;
   at::ScalarType type = at::kFloat;
+  at::Device device = at::kCPU;
   bool second_moment = false;  // kSecondMoment is there at all
   int64_t tail_doubles = 0;    // further room, for StepTail
 };
 
-// The flat memory of all parameters in one piece: shared between the ranks where they can share,
-// else private, on huge pages.  Its tensors keep it alive.
+// The flat memory of all parameters: in host memory one piece, shared between the ranks where they
+// can share, else private, on huge pages; on a GPU a piece a bucket and plane.  Its tensors keep it
+// alive.
 class ParameterMemory {
  public:
   ParameterMemory(const ParameterMemoryOptions& options, const Collective& collective,
@@ -50,10 +52,11 @@ class ParameterMemory {
 
  private:
   int64_t Lay();
+  void MakeTensorsOnDevice();
   void MakeTensors(std::byte* own, const std::shared_ptr<void>& owner);
 
   const BucketLayout layout_;
-  const at::ScalarType type_;
+  const at::TensorOptions options_;
   const bool second_moment_;
   const int64_t tail_doubles_;
   const int rank_, world_size_;

@@ -22,7 +22,8 @@ using DigestWords = std::array<int64_t, kDigestWords>;
 
 DigestWords DigestOf(const std::vector<at::Tensor>& flat) {
   base::Sha256 sha;
-  for (const at::Tensor& tensor : flat) {
+  for (const at::Tensor& anywhere : flat) {
+    const at::Tensor tensor = anywhere.cpu();
     sha.Update(std::as_bytes(
         std::span(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes())));
   }

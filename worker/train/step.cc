@@ -8,12 +8,15 @@
 
 #include "common/base/status_macros.h"
 #include "worker/train/schedule.h"
+#include "worker/train/stopwatch.h"
 #include "worker/train/trainer_implementation.h"
 
 namespace ltml::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr bool kNonBlocking = true;
 
 // Memory of a batch as a tensor, without a copy.  Torch has no view of constants.
 at::Tensor TensorOver(std::span<const float> values, at::IntArrayRef shape) {
@@ -29,8 +32,8 @@ LossParts PartsOf(const model::LossTerms& terms) {
           .consistency = ValueOf(terms.consistency)};
 }
 
-void AddMoments(const at::Tensor& logits_BK, statistics::Branch branch,
-                std::span<const float> labels_BK, statistics::WindowSums& sums) {
+void AddTo(statistics::WindowSums& sums, statistics::Branch branch, const at::Tensor& logits_BK,
+           std::span<const float> labels_BK) {
   if (!logits_BK.defined() || logits_BK.numel() == 0) return;
   const at::Tensor z_BK = logits_BK.detach().to(at::kFloat).contiguous();
   sums.Add(branch, std::span(z_BK.const_data_ptr<float>(), static_cast<size_t>(z_BK.numel())),
@@ -44,9 +47,10 @@ absl::StatusOr<Command> Trainer::Implementation::Step() {
   LTML_RETURN_IF_ERROR(EnterWindow());
   LTML_ASSIGN_OR_RETURN(const Batch* batch, NextBatch());
   const Pass pass = ForwardBackward(*batch);
-  LTML_RETURN_IF_ERROR(Reduce(*batch, pass.loss));
+  FillTail(*batch, pass.loss);
+  LTML_RETURN_IF_ERROR(Reduce());
   LTML_RETURN_IF_ERROR(Guard());
-  LTML_RETURN_IF_ERROR(Apply(*batch, pass.logits));
+  LTML_RETURN_IF_ERROR(Apply(*batch, pass));
   clock.AddStep(begin, Clock::now(), ImagesOfStep());
   ports.monitor.Progress(Phase::kStep, completed, completed);
   Report();
@@ -55,6 +59,7 @@ absl::StatusOr<Command> Trainer::Implementation::Step() {
 
 absl::Status Trainer::Implementation::EnterWindow() {
   const Clock::time_point begin = Clock::now();
+  if (completed % options.window == 0) moments.MoveTo(windows.open());
   LTML_ASSIGN_OR_RETURN(const Grant* grant, windows.Enter(completed, options.grant_limit));
   if (grant == nullptr) return absl::OkStatus();
   compensation.Renew(grant->compensation);
@@ -84,12 +89,23 @@ absl::Status Trainer::Implementation::CheckBatch(const Batch& batch) const {
       batch.pixels_B3HW.size(), pixels, batch.labels_BK.size(), images * classes));
 }
 
+// A copy to a GPU goes on by itself where the batch lies in pinned memory.
+at::Tensor Trainer::Implementation::PixelsOf(const Batch& batch) const {
+  const int64_t images = batch.uniform_images + batch.rebalanced_images;
+  const int64_t size = options.image_size;
+  if (!options.channels_last_pixels) {
+    return TensorOver(batch.pixels_B3HW, {images, 3, size, size}).to(tensors, kNonBlocking);
+  }
+  return TensorOver(batch.pixels_B3HW, {images, size, size, 3})
+      .to(tensors, kNonBlocking)
+      .permute({0, 3, 1, 2});
+}
+
 Trainer::Implementation::Pass Trainer::Implementation::ForwardBackward(const Batch& batch) {
   const at::AutoGradMode with_gradient(true);
   const int64_t images = batch.uniform_images + batch.rebalanced_images;
-  const at::Tensor x_B3HW =
-      TensorOver(batch.pixels_B3HW, {images, 3, options.image_size, options.image_size}).to(type);
-  const at::Tensor y_BK = TensorOver(batch.labels_BK, {images, classes}).to(type);
+  const at::Tensor x_B3HW = PixelsOf(batch);
+  const at::Tensor y_BK = TensorOver(batch.labels_BK, {images, classes}).to(tensors, kNonBlocking);
   const model::Logits logits = options.frozen_batch_norm
                                    ? ports.network.ForwardFrozen(x_B3HW, batch.uniform_images)
                                    : ports.network.Forward(x_B3HW, batch.uniform_images);
@@ -102,17 +118,24 @@ Trainer::Implementation::Pass Trainer::Implementation::ForwardBackward(const Bat
   buckets.Begin();
   terms.total.backward();
   buckets.StartRemaining();
-  return {.logits = logits, .loss = PartsOf(terms)};
+  return {.y_BK = y_BK, .logits = logits, .loss = terms};
 }
 
-absl::Status Trainer::Implementation::Reduce(const Batch& batch, const LossParts& loss) {
+void Trainer::Implementation::FillTail(const Batch& batch, const model::LossTerms& loss) {
   const double weight = static_cast<double>(batch.uniform_images + batch.rebalanced_images) /
                         static_cast<double>(ImagesOfStep());
   const Command command = ports.collective.rank() == 0 ? ports.monitor.Poll() : Command::kNone;
-  tail.Fill(weight, loss, command, buckets.unsound_parameter());
-  const Clock::time_point begin = Clock::now();
+  if (by_operators) {
+    tail.Fill(weight, loss, command, buckets.UnsoundCode());
+  } else {
+    tail.Fill(weight, PartsOf(loss), command, buckets.unsound_parameter());
+  }
+}
+
+absl::Status Trainer::Implementation::Reduce() {
+  const Stopwatch waited(tensors.device());
   LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));
-  clock.AddCollectiveWait(begin, Clock::now());
+  clock.AddCollectiveWait(waited.Elapsed());
   buckets.Finish();
   tail.Finish();
   return absl::OkStatus();
@@ -135,18 +158,29 @@ absl::Status Trainer::Implementation::Guard() const {
       tail.loss().ToString()));
 }
 
-absl::Status Trainer::Implementation::Apply(const Batch& batch, const model::Logits& logits) {
+absl::Status Trainer::Implementation::Apply(const Batch& batch, const Pass& pass) {
   tail.StoreRunningStatistics();
   LTML_RETURN_IF_ERROR(
       exchange->Update(optimizer, {.step = completed,
                                    .learning_rate = LearningRate(options, completed),
                                    .limit = options.step_limit}));
-  const std::span<const float> labels_BK = batch.labels_BK;
-  const size_t uniform = static_cast<size_t>(batch.uniform_images * classes);
-  AddMoments(logits.u, statistics::kUniform, labels_BK.first(uniform), windows.open());
-  AddMoments(logits.r, statistics::kRebalanced, labels_BK.subspan(uniform), windows.open());
+  AddMoments(batch, pass);
   ++completed;
   return absl::OkStatus();
+}
+
+void Trainer::Implementation::AddMoments(const Batch& batch, const Pass& pass) {
+  const auto& [y_BK, logits, loss] = pass;
+  const int64_t uniform = batch.uniform_images, rebalanced = batch.rebalanced_images;
+  if (by_operators) {
+    moments.Add(statistics::kUniform, logits.u, y_BK.narrow(0, 0, uniform));
+    moments.Add(statistics::kRebalanced, logits.r, y_BK.narrow(0, uniform, rebalanced));
+    return;
+  }
+  const std::span<const float> labels_BK = batch.labels_BK;
+  const auto split = static_cast<size_t>(uniform * classes);
+  AddTo(windows.open(), statistics::kUniform, logits.u, labels_BK.first(split));
+  AddTo(windows.open(), statistics::kRebalanced, logits.r, labels_BK.subspan(split));
 }
 
 void Trainer::Implementation::Report() {

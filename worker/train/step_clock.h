@@ -19,7 +19,7 @@ class StepClock {
     ++steps_;
   }
   void AddDataWait(Time begin, Time end) { data_wait_ += end - begin; }
-  void AddCollectiveWait(Time begin, Time end) { collective_wait_ += end - begin; }
+  void AddCollectiveWait(std::chrono::nanoseconds time) { collective_wait_ += time; }
   void AddGrantWait(Time begin, Time end) { grant_wait_ += end - begin; }
   void Restart() { *this = StepClock(); }
 

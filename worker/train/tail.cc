@@ -33,12 +33,20 @@ std::string LossParts::ToString() const {
                      classification_uniform, classification_rebalanced, consistency);
 }
 
-StepTail::StepTail(std::vector<model::NamedTensor> running_statistics, int rank, int world_size)
+StepTail::StepTail(std::vector<model::NamedTensor> running_statistics, int rank, int world_size,
+                   at::Device device)
     : running_(std::move(running_statistics)),
       rank_(rank),
       world_size_(world_size),
-      flat_(at::zeros({Doubles(running_, world_size)}, at::kDouble)) {
-  running_elements_ = flat_.numel() - kFaults - world_size_;
+      flat_(
+          at::zeros({Doubles(running_, world_size)}, at::TensorOptions(device).dtype(at::kDouble))),
+      slots_(flat_.narrow(0, flat_.numel() - kFaults - world_size, kFaults + world_size)),
+      host_slots_(slots_.cpu()) {
+  for (const model::NamedTensor& buffer : running_) {
+    running_tensors_.push_back(buffer.tensor);
+    running_sizes_.push_back(buffer.tensor.numel());
+    running_elements_ += buffer.tensor.numel();
+  }
 }
 
 int64_t StepTail::Doubles(const std::vector<model::NamedTensor>& running_statistics,
@@ -52,19 +60,22 @@ StepTail::~StepTail() {
   if (in_flight_) (void)flat_.unsafeReleaseTensorImpl();
 }
 
-const double* StepTail::slots() const { return flat_.const_data_ptr<double>() + running_elements_; }
+const double* StepTail::slots() const { return host_slots_.const_data_ptr<double>(); }
+
+void StepTail::FillRunningStatistics(double weight) {
+  flat_.zero_();
+  if (running_.empty()) return;
+  std::vector<at::Tensor> parts;
+  for (const at::Tensor& buffer : running_tensors_) parts.push_back(buffer.reshape(-1));
+  at::Tensor running = flat_.narrow(0, 0, running_elements_);
+  running.copy_(at::cat(parts));
+  if (weight != 1.0) running.mul_(weight);
+}
 
 void StepTail::Fill(double weight, const LossParts& loss, Command command, int unsound_parameter) {
   const at::NoGradGuard no_grad;
-  flat_.zero_();
-  int64_t offset = 0;
-  for (const model::NamedTensor& buffer : running_) {
-    at::Tensor part = flat_.narrow(0, offset, buffer.tensor.numel());
-    part.copy_(buffer.tensor.reshape(-1));
-    offset += buffer.tensor.numel();
-  }
-  if (weight != 1.0) flat_.narrow(0, 0, running_elements_).mul_(weight);
-  double* slot = flat_.mutable_data_ptr<double>() + running_elements_;
+  FillRunningStatistics(weight);
+  double* slot = host_slots_.mutable_data_ptr<double>();
   slot[kTotal] = loss.total;
   slot[kUniform] = loss.classification_uniform;
   slot[kRebalanced] = loss.classification_rebalanced;
@@ -73,6 +84,26 @@ void StepTail::Fill(double weight, const LossParts& loss, Command command, int u
   slot[kStopBit] = rank_ == 0 && command == Command::kStop ? 1 : 0;
   const int fault = unsound_parameter < 0 ? 0 : 2 + unsound_parameter;
   slot[kFaults + rank_] = loss.finite() ? fault : 1;
+}
+
+void StepTail::Fill(double weight, const model::LossTerms& loss, Command command,
+                    const at::Tensor& unsound_code) {
+  const at::NoGradGuard no_grad;
+  FillRunningStatistics(weight);
+  const at::Tensor parts = at::stack({loss.total, loss.classification_uniform,
+                                      loss.classification_rebalanced, loss.consistency})
+                               .to(at::kDouble);
+  slots_.narrow(0, kTotal, kConsistency + 1).copy_(parts);
+  const at::Tensor fault = unsound_code + unsound_code.gt(0);
+  slots_.narrow(0, kFaults + rank_, 1)
+      .copy_(at::where(parts.isfinite().all(), fault, at::ones_like(fault)));
+  if (rank_ != 0 || command == Command::kNone) return;
+  slots_.narrow(0, command == Command::kStop ? kStopBit : kCheckpointBit, 1).fill_(1);
+}
+
+void StepTail::Finish() {
+  in_flight_ = false;
+  if (!flat_.is_cpu()) host_slots_.copy_(slots_);
 }
 
 Collective::Ticket StepTail::Start(Collective& collective) {
@@ -114,13 +145,11 @@ void StepTail::SetSum(const std::vector<const double*>& parts) {
 }
 
 void StepTail::StoreRunningStatistics() {
+  if (running_.empty()) return;
   const at::NoGradGuard no_grad;
-  int64_t offset = 0;
-  for (model::NamedTensor& buffer : running_) {
-    const int64_t elements = buffer.tensor.numel();
-    buffer.tensor.copy_(flat_.narrow(0, offset, elements).view(buffer.tensor.sizes()));
-    offset += elements;
-  }
+  const at::Tensor running =
+      flat_.narrow(0, 0, running_elements_).to(running_tensors_.front().scalar_type());
+  at::_foreach_copy_(running_tensors_, running.split_with_sizes(running_sizes_));
 }
 
 }  // namespace ltml::train

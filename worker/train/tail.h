@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/model/loss.h"
 #include "worker/model/network.h"
 #include "worker/train/collective.h"
 #include "worker/train/grant_source.h"
@@ -35,7 +36,8 @@ struct StepFault {
 class StepTail {
  public:
   // `running_statistics` may be empty.  They must live on.
-  StepTail(std::vector<model::NamedTensor> running_statistics, int rank, int world_size);
+  StepTail(std::vector<model::NamedTensor> running_statistics, int rank, int world_size,
+           at::Device device = at::kCPU);
   ~StepTail();
   StepTail(const StepTail&) = delete;
   StepTail& operator=(const StepTail&) = delete;
@@ -43,9 +45,13 @@ class StepTail {
   // Fills the bucket with this rank's part.  `weight` is local / global images, `command` counts on
   // rank 0 only.  `unsound_parameter`: a parameter with an unsound gradient, or -1.
   void Fill(double weight, const LossParts& loss, Command command, int unsound_parameter);
+  // The same by operators, where the network is, without a look at the values: `unsound_code` is
+  // GradientBuckets::UnsoundCode.
+  void Fill(double weight, const model::LossTerms& loss, Command command,
+            const at::Tensor& unsound_code);
   Collective::Ticket Start(Collective& collective);
-  // When the sum has ended.
-  void Finish() { in_flight_ = false; }
+  // When the sum has ended: fetches what the host wants to know, one small copy.
+  void Finish();
   // The sum by other means: this rank's part, and the sum of the parts of all ranks in order.
   void CopyTo(double* part) const;
   void SetSum(const std::vector<const double*>& parts);
@@ -63,10 +69,15 @@ class StepTail {
 
  private:
   const double* slots() const;
+  void FillRunningStatistics(double weight);
 
   std::vector<model::NamedTensor> running_;
+  std::vector<at::Tensor> running_tensors_;
+  std::vector<int64_t> running_sizes_;
   const int rank_, world_size_;
-  at::Tensor flat_;  // double: running statistics, 4 loss parts, 2 control bits, world_size faults
+  at::Tensor flat_;   // double: running statistics, 4 loss parts, 2 control bits, world_size faults
+  at::Tensor slots_;  // all but the running statistics
+  at::Tensor host_slots_;  // the same memory, or a copy where that is on a GPU
   int64_t running_elements_ = 0;
   bool in_flight_ = false;
 };

@@ -58,6 +58,7 @@ ParameterMemoryOptions MemoryOptions(const TrainerOptions& options, const Traine
                                      const CompensationSet& compensation) {
   return {.layout = AllParameters(ports.network, compensation).LayOut(options.bucket_bytes),
           .type = ports.network.parameters().front().tensor.scalar_type(),
+          .device = ports.network.parameters().front().tensor.device(),
           .second_moment = options.optimizer == OptimizerKind::kAdamW,
           .tail_doubles = StepTail::Doubles(RunningStatistics(options, ports.network),
                                             ports.collective.world_size())};
@@ -116,8 +117,9 @@ std::vector<model::NamedTensor> Detached(const std::vector<model::NamedTensor>& 
 }
 
 // Buffers are small and many: they travel as one.
-at::Tensor Gathered(const std::vector<model::NamedTensor>& buffers, at::ScalarType type) {
-  at::Tensor flat = at::empty({0}, type);
+at::Tensor Gathered(const std::vector<model::NamedTensor>& buffers,
+                    const at::TensorOptions& tensors) {
+  at::Tensor flat = at::empty({0}, tensors);
   std::vector<at::Tensor> parts = {flat};
   for (const model::NamedTensor& buffer : buffers) parts.push_back(buffer.tensor.reshape(-1));
   return at::cat(parts);
@@ -140,18 +142,24 @@ Trainer::Implementation::Implementation(const TrainerOptions& from, const Traine
       ports(to),
       streams(static_cast<int>(has_branch[0]) + static_cast<int>(has_branch[1])),
       classes(static_cast<int>(from.rho.size())),
-      type(to.network.parameters().front().tensor.scalar_type()),
-      rho_K(at::tensor(from.rho, at::kDouble).to(type)),
-      compensation(from, classes, type, has_branch),
-      memory(MemoryOptions(from, to, compensation), to.collective, to.share_memory),
+      tensors(to.network.parameters().front().tensor.options()),
+      by_operators(from.by_operators || !tensors.device().is_cpu()),
+      rho_K(at::tensor(from.rho, at::kDouble).to(tensors)),
+      compensation(from, classes, tensors, has_branch),
+      memory(MemoryOptions(from, to, compensation), to.collective,
+             by_operators ? ShareMemory() : to.share_memory),
       exchange(MakeExchange(memory, to.collective)),
-      buckets(AllParameters(to.network, compensation),
-              AllParameters(to.network, compensation).LayOut(from.bucket_bytes), memory,
-              LargestGradient(type, to.collective.world_size()),
-              [this](int bucket) { exchange->Start(bucket); }),
-      optimizer(from, buckets, memory),
-      tail(RunningStatistics(from, to.network), to.collective.rank(), to.collective.world_size()),
-      windows(from.window, classes, from.statistics_decay, to.grants) {}
+      buckets(
+          AllParameters(to.network, compensation),
+          AllParameters(to.network, compensation).LayOut(from.bucket_bytes), memory,
+          {.largest = LargestGradient(tensors.dtype().toScalarType(), to.collective.world_size()),
+           .by_operators = by_operators},
+          [this](int bucket) { exchange->Start(bucket); }),
+      optimizer(from, buckets, memory, by_operators),
+      tail(RunningStatistics(from, to.network), to.collective.rank(), to.collective.world_size(),
+           tensors.device()),
+      windows(from.window, classes, from.statistics_decay, to.grants),
+      moments(classes, tensors.device()) {}
 
 Trainer::Trainer(std::unique_ptr<Implementation> implementation)
     : implementation_(std::move(implementation)) {}
@@ -175,7 +183,7 @@ absl::Status Trainer::BroadcastWeights(std::chrono::nanoseconds timeout) {
     std::vector<at::Tensor> flat = all.optimizer.FlatState();
     for (const at::Tensor& values : all.memory.all(Plane::kValues)) flat.push_back(values);
     const auto& buffers = all.ports.network.buffers();
-    const at::Tensor gathered = Gathered(buffers, all.type);
+    const at::Tensor gathered = Gathered(buffers, all.tensors);
     flat.push_back(gathered);
     LTML_RETURN_IF_ERROR(BroadcastFlat(flat, all.ports.collective, timeout));
     Scatter(gathered, buffers);
@@ -189,8 +197,11 @@ absl::StatusOr<Command> Trainer::RunUntil(int64_t step) {
     all.ports.monitor.Progress(Phase::kStep, all.completed, all.completed);
     while (all.completed < std::min(step, all.options.steps)) {
       LTML_ASSIGN_OR_RETURN(const Command command, all.Step());
-      if (command != Command::kNone) return command;
+      if (command == Command::kNone) continue;
+      all.moments.MoveTo(all.windows.open());
+      return command;
     }
+    all.moments.MoveTo(all.windows.open());
     return Command::kNone;
   });
 }

@@ -50,6 +50,11 @@ struct TrainerOptions {
 
   std::chrono::nanoseconds step_limit = std::chrono::seconds(300);
   std::chrono::nanoseconds grant_limit = std::chrono::seconds(120);
+  // The parts of a step outside the network by operators of LibTorch in place of loops of ours.  On
+  // a GPU that is so anyway; on the processor it is for tests.
+  bool by_operators = false;
+  // Pixels of a batch are [B, H, W, 3].
+  bool channels_last_pixels = false;
   // Tests: batch norm in evaluation mode, so that a batch's split does not matter.
   bool frozen_batch_norm = false;
 };

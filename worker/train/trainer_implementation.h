@@ -13,6 +13,7 @@
 #include "worker/train/parameter_memory.h"
 #include "worker/train/step_clock.h"
 #include "worker/train/tail.h"
+#include "worker/train/tensor_moments.h"
 #include "worker/train/trainer.h"
 #include "worker/train/windows.h"
 
@@ -28,16 +29,20 @@ struct Trainer::Implementation {
   std::vector<model::NamedTensor> Parameters() const;
 
   struct Pass {
+    at::Tensor y_BK;
     model::Logits logits;
-    LossParts loss;
+    model::LossTerms loss;
   };
   absl::Status EnterWindow();
   absl::StatusOr<const Batch*> NextBatch();
   absl::Status CheckBatch(const Batch& batch) const;
+  at::Tensor PixelsOf(const Batch& batch) const;
   Pass ForwardBackward(const Batch& batch);
-  absl::Status Reduce(const Batch& batch, const LossParts& loss);
+  void FillTail(const Batch& batch, const model::LossTerms& loss);
+  absl::Status Reduce();
   absl::Status Guard() const;
-  absl::Status Apply(const Batch& batch, const model::Logits& logits);
+  absl::Status Apply(const Batch& batch, const Pass& pass);
+  void AddMoments(const Batch& batch, const Pass& pass);
   void Report();
   void ReportStep();
   int64_t ImagesOfStep() const { return streams * options.global_batch; }
@@ -46,7 +51,8 @@ struct Trainer::Implementation {
   const TrainerPorts ports;
   const int streams;
   const int classes;
-  const at::ScalarType type;
+  const at::TensorOptions tensors;  // type and device of the network
+  const bool by_operators;
   const at::Tensor rho_K;
   CompensationSet compensation;
   ParameterMemory memory;
@@ -55,6 +61,7 @@ struct Trainer::Implementation {
   Optimizer optimizer;
   StepTail tail;
   Windows windows;
+  TensorMoments moments;  // by operators; not yet in `windows`
   StepClock clock;
   int64_t completed = 0;
 };

@@ -121,7 +121,7 @@ step = "1.5s"
 )";
   const auto job = config::ReadJobFile(path("job.toml"), {});
   ASSERT_TRUE(job.ok()) << job.status();
-  const model::NetworkOptions network = NetworkOptionsOf(*job, 11);
+  const model::NetworkOptions network = NetworkOptionsOf(*job, 11, at::kCPU);
   EXPECT_EQ(network.architecture, model::Architecture::kResnet34);
   EXPECT_EQ(network.branches, model::Branches::kRebalanced);
   EXPECT_EQ(network.width, 7);

@@ -167,14 +167,21 @@ TEST(Faults, MissingKeys) {
             "job.toml:2: data.train: missing, expected a path");
 }
 
+TEST(Faults, Bfloat16NeedsAGpu) {
+  EXPECT_THAT(FaultOfKey("resources.precision = \"bfloat16\"\n"),
+              HasSubstr("resources.precision: got \"bfloat16\" with resources.device = \"cpu\""));
+  const auto job =
+      JobText(kSmallJob + "resources.device = \"cuda\"\nresources.precision = \"bfloat16\"\n")
+          .Read();
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->resources().device(), v1::Resources::DEVICE_CUDA);
+  EXPECT_EQ(job->resources().precision(), v1::Resources::PRECISION_BFLOAT16);
+}
+
 TEST(Faults, LaterFeatures) {
   const std::string later = " is not available in this version";
   EXPECT_EQ(FaultOfKey("streams.rebalanced = \"power\"\n"),
             "job.toml:3: streams.rebalanced: \"power\"" + later);
-  EXPECT_EQ(FaultOfKey("resources.device = \"cuda\"\n"),
-            "job.toml:3: resources.device: \"cuda\"" + later);
-  EXPECT_EQ(FaultOfKey("resources.precision = \"bfloat16\"\n"),
-            "job.toml:3: resources.precision: \"bfloat16\"" + later);
   EXPECT_EQ(FaultOfKey("data.max_bad_samples = 2\n"),
             "job.toml:3: data.max_bad_samples: 2" + later);
   EXPECT_EQ(FaultOfKey("model.sync_batch_norm = true\n"),

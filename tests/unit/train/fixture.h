@@ -13,7 +13,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "tests/unit/train/golden.h"
+#include "tests/unit/train/unit.h"
 #include "worker/collective/threads.h"
 #include "worker/model/network.h"
 #include "worker/train/trainer.h"

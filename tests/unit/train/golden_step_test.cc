@@ -1,4 +1,5 @@
 #include "tests/unit/train/fixture.h"
+#include "tests/unit/train/golden.h"
 #include "worker/collective/collectives.h"
 
 namespace ltml::train {

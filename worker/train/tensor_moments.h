@@ -1,0 +1,27 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include "common/statistics/statistics.h"
+
+namespace ltml::train {
+
+// statistics::WindowSums::Add by operators of LibTorch, so that the logits of a step stay on their
+// device: the sums, exact integers there too, come over once a window.  Not thread-safe.
+class TensorMoments {
+ public:
+  TensorMoments(int classes, at::Device device);
+
+  // Finite logits and 0/1 labels, both [B, K], of one branch.  Undefined or empty logits add
+  // nothing.
+  void Add(statistics::Branch branch, const at::Tensor& logits_BK, const at::Tensor& labels_BK);
+  // Adds what has come since the last call to `sums`.
+  void MoveTo(statistics::WindowSums& sums);
+
+ private:
+  const int classes_;
+  at::Tensor sums_;  // int64 [branch][sign][n, sum q, sum q^2][K], WindowSums::Flatten's order
+  bool empty_ = true;
+};
+
+}  // namespace ltml::train
