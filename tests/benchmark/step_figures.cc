@@ -1,6 +1,7 @@
 // Time of a dual-branch training step on images that are in memory, one rank a process:
-//   step_time [ARCHITECTURE [IMAGE_SIZE [GLOBAL_BATCH [THREADS [STEPS]]]]]
-// alone or under mpirun.  Rank 0 prints {"median_ms": ..., "min_ms": ...}.
+//   step_figures [ARCHITECTURE [IMAGE_SIZE [GLOBAL_BATCH [THREADS [STEPS [BUCKET_BYTES]]]]]]
+// alone or under mpirun.  With BUCKET_BYTES ranks sum buckets of that size by all-reduce, else they
+// share memory.  Rank 0 prints one line of JSON.  peers/step.py does the same.
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
@@ -74,15 +75,15 @@ class SilentMonitor final : public train::Monitor {
 
 struct Arguments {
   std::string architecture = "resnet18";
-  int64_t image_size = 64, global_batch = 8, threads = 2, steps = 20;
+  int64_t image_size = 64, global_batch = 8, threads = 2, steps = 20, bucket_bytes = 0;
 };
 
 Arguments Parse(int count, char** values) {
   Arguments arguments;
   if (count > 1) arguments.architecture = values[1];
   int64_t* const numbers[] = {&arguments.image_size, &arguments.global_batch, &arguments.threads,
-                              &arguments.steps};
-  for (int i = 2; i < std::min(count, 6); ++i) *numbers[i - 2] = std::atol(values[i]);
+                              &arguments.steps, &arguments.bucket_bytes};
+  for (int i = 2; i < std::min(count, 8); ++i) *numbers[i - 2] = std::atol(values[i]);
   return arguments;
 }
 
@@ -105,18 +106,18 @@ absl::Status Run(const Arguments& arguments) {
   options.global_batch = arguments.global_batch;
   options.image_size = arguments.image_size;
   options.rho.assign(kClasses, 0.1);
+  if (arguments.bucket_bytes > 0) options.bucket_bytes = arguments.bucket_bytes;
   SameImages images(options, (*world)->rank(), (*world)->world_size());
   NeutralGrants grants;
   SilentMonitor monitor;
-  auto trainer = train::Trainer::Create(options, {.network = **network,
-                                                  .collective = **world,
-                                                  .grants = grants,
-                                                  .batches = images,
-                                                  .monitor = monitor,
-                                                  .share_memory = [&](int64_t bytes) {
-                                                    return collective::ShareMemory(
-                                                        **world, bytes, options.step_limit);
-                                                  }});
+  train::ShareMemory share;
+  if (arguments.bucket_bytes == 0) {
+    share = [&](int64_t bytes) {
+      return collective::ShareMemory(**world, bytes, options.step_limit);
+    };
+  }
+  auto trainer =
+      train::Trainer::Create(options, {**network, **world, grants, images, monitor, share});
   if (!trainer.ok()) return trainer.status();
   std::vector<double> times;
   for (int64_t step = 1; step <= options.steps; ++step) {

@@ -1,5 +1,6 @@
 #include "worker/kernels/isa.h"
 
+#include "common/base/cpu.h"
 #include "worker/kernels/isa_loops.h"
 
 namespace ltml::kernels {
@@ -15,6 +16,9 @@ const Isa* Avx512() {
   return here ? &Avx512Loops() : nullptr;
 }
 
-const Isa* BestIsa() { return Avx512() != nullptr ? Avx512() : Avx2(); }
+const Isa* BestIsa() {
+  if (!base::HasAvx2()) return nullptr;
+  return Avx512() != nullptr ? Avx512() : Avx2();
+}
 
 }  // namespace ltml::kernels

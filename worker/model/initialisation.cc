@@ -1,7 +1,12 @@
 #include "worker/model/initialisation.h"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numbers>
+#include <numeric>
+
+#include "common/base/cpu.h"
 
 namespace ltml::model {
 namespace {
@@ -30,63 +35,115 @@ class Numbers {
   uint64_t key_;
 };
 
-// ln(x) for x > 0.  The C library's logarithm may differ in the last bit from one version to the
-// next.
-double Logarithm(double x) {
-  int exponent = 0;
-  double m = std::frexp(x, &exponent);
-  if (m < std::numbers::sqrt2 / 2) {
-    m *= 2;
-    --exponent;
-  }
+// ln(x) for normal x > 0.  The C library's logarithm may differ in the last bit from one version to
+// the next.
+LTML_KERNEL double Logarithm(double x) {
+  // x = m 2^exponent, m from sqrt(1/2) to sqrt(2).
+  constexpr int64_t kFraction = (int64_t{1} << 52) - 1;
+  const auto bits = std::bit_cast<int64_t>(x);
+  const double half = std::bit_cast<double>((bits & kFraction) | int64_t{1022} << 52);
+  const int exponent_of_half = static_cast<int>(bits >> 52) - 1022;
+  const bool small = half < std::numbers::sqrt2 / 2;
+  const double m = small ? 2 * half : half;
+  const int exponent = small ? exponent_of_half - 1 : exponent_of_half;
   const double t = (m - 1) / (m + 1);
   double sum = 0;
   for (int k = 12; k >= 0; --k) sum = sum * (t * t) + 1.0 / (2 * k + 1);
   return exponent * std::numbers::ln2 + 2 * t * sum;
 }
 
-struct Pair {
-  double first, second;
-};
-
-// Two independent standard normal numbers.
-Pair NormalPair(const Numbers& numbers, uint64_t number) {
-  // A point misses the unit circle with probability 0.22: 2^-141 for all 64.
-  constexpr uint64_t kAttempts = 64;
-  for (uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
-    const uint64_t bits = numbers.At(number * kAttempts + attempt);
-    const double a = (static_cast<double>(bits >> 32) + 0.5) / 0x1p31 - 1;
-    const double b = (static_cast<double>(bits & 0xffffffff) + 0.5) / 0x1p31 - 1;
-    const double square = a * a + b * b;
-    if (square >= 1) continue;
-    const double factor = std::sqrt(-2 * Logarithm(square) / square);
-    return {a * factor, b * factor};
-  }
-  return {0, 0};
+// From -1 to 1.
+LTML_KERNEL double Coordinate(uint32_t bits) {
+  return (static_cast<double>(static_cast<int32_t>(bits ^ 0x80000000)) + 0x1p31 + 0.5) / 0x1p31 - 1;
 }
+
+// Points in the square, each of which becomes two independent standard normal numbers if it lies in
+// the unit circle.
+constexpr int kBlock = 512;
+struct Points {
+  uint32_t high[kBlock], low[kBlock];
+  double square[kBlock], first[kBlock], second[kBlock];
+};
+LTML_KERNEL void Polar(int n, Points& points) {
+  for (int i = 0; i < n; ++i) {
+    const double a = Coordinate(points.high[i]), b = Coordinate(points.low[i]);
+    const double square = a * a + b * b;
+    const double factor = std::sqrt(-2 * Logarithm(square) / square);
+    points.square[i] = square;
+    points.first[i] = a * factor;
+    points.second[i] = b * factor;
+  }
+}
+LTML_AVX2 void PolarAvx2(int n, Points& points) { Polar(n, points); }
+void PolarPortable(int n, Points& points) { Polar(n, points); }
+
+// Pairs of normal numbers from `first_pair` on; pairs whose point missed the circle try again, all
+// of them side by side.
+class NormalPairs {
+ public:
+  explicit NormalPairs(const Numbers& numbers) : numbers_(numbers) {}
+
+  void Make(uint64_t first_pair, int count) {
+    // A point misses with probability 0.22: 2^-141 for all 64.
+    constexpr uint64_t kAttempts = 64;
+    std::iota(pending_, pending_ + count, 0);
+    for (uint64_t attempt = 0; attempt < kAttempts && count > 0; ++attempt) {
+      for (int i = 0; i < count; ++i) {
+        const uint64_t bits = numbers_.At((first_pair + pending_[i]) * kAttempts + attempt);
+        points_.high[i] = static_cast<uint32_t>(bits >> 32);
+        points_.low[i] = static_cast<uint32_t>(bits);
+      }
+      base::HasAvx2() ? PolarAvx2(count, points_) : PolarPortable(count, points_);
+      count = Keep(count);
+    }
+  }
+  const double* values() const { return values_; }  // [2 count]
+
+ private:
+  // How many missed.
+  int Keep(int count) {
+    int missed = 0;
+    for (int i = 0; i < count; ++i) {
+      values_[2 * pending_[i]] = points_.first[i];
+      values_[2 * pending_[i] + 1] = points_.second[i];
+      pending_[missed] = pending_[i];
+      missed += points_.square[i] >= 1 ? 1 : 0;
+    }
+    return missed;
+  }
+
+  const Numbers& numbers_;
+  Points points_;
+  int pending_[kBlock];
+  double values_[2 * kBlock];
+};
 
 }  // namespace
 
-std::vector<double> UniformValues(uint64_t seed, std::string_view name, int64_t count,
-                                  double bound) {
+template <typename T>
+void FillUniform(uint64_t seed, std::string_view name, double bound, std::span<T> values) {
   const Numbers numbers(seed, name);
-  std::vector<double> values(count);
-  for (int64_t i = 0; i < count; ++i) {
-    values[i] = bound * (static_cast<double>(numbers.At(i) >> 11) / 0x1p52 - 1);
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<T>(bound * (static_cast<double>(numbers.At(i) >> 11) / 0x1p52 - 1));
   }
-  return values;
 }
 
-std::vector<double> NormalValues(uint64_t seed, std::string_view name, int64_t count,
-                                 double deviation) {
+template <typename T>
+void FillNormal(uint64_t seed, std::string_view name, double deviation, std::span<T> values) {
   const Numbers numbers(seed, name);
-  std::vector<double> values(count);
-  for (int64_t i = 0; i < count; i += 2) {
-    const Pair pair = NormalPair(numbers, i / 2);
-    values[i] = deviation * pair.first;
-    if (i + 1 < count) values[i + 1] = deviation * pair.second;
+  NormalPairs pairs(numbers);
+  for (size_t begin = 0; begin < values.size(); begin += 2 * kBlock) {
+    const size_t count = std::min<size_t>(2 * kBlock, values.size() - begin);
+    pairs.Make(begin / 2, static_cast<int>((count + 1) / 2));
+    for (size_t i = 0; i < count; ++i) {
+      values[begin + i] = static_cast<T>(deviation * pairs.values()[i]);
+    }
   }
-  return values;
 }
+
+template void FillUniform<float>(uint64_t, std::string_view, double, std::span<float>);
+template void FillUniform<double>(uint64_t, std::string_view, double, std::span<double>);
+template void FillNormal<float>(uint64_t, std::string_view, double, std::span<float>);
+template void FillNormal<double>(uint64_t, std::string_view, double, std::span<double>);
 
 }  // namespace ltml::model

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
-#include <vector>
 
 namespace ltml::model {
 
@@ -10,12 +10,14 @@ namespace ltml::model {
 // made from the SplitMix64 output at a counter, so a tensor's values depend on no other tensor, and
 // only IEEE additions, products, quotients and roots are used, so every machine gets the same bits.
 
+// For float the double results, rounded.
+
 // Uniform in [-bound, bound).
-std::vector<double> UniformValues(uint64_t seed, std::string_view name, int64_t count,
-                                  double bound);
+template <typename T>
+void FillUniform(uint64_t seed, std::string_view name, double bound, std::span<T> values);
 
 // Normal with mean 0, by Marsaglia's polar method.
-std::vector<double> NormalValues(uint64_t seed, std::string_view name, int64_t count,
-                                 double deviation);
+template <typename T>
+void FillNormal(uint64_t seed, std::string_view name, double deviation, std::span<T> values);
 
 }  // namespace ltml::model

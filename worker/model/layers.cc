@@ -3,9 +3,11 @@
 #include <c10/util/accumulate.h>
 
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "worker/model/initialisation.h"
+#include "worker/model/kernel_layout.h"
 
 namespace ltml::model {
 
@@ -15,27 +17,34 @@ at::Tensor TensorList::AddParameter(std::string name, at::Tensor tensor) {
   return tensor;
 }
 
-at::Tensor TensorList::FromValues(const std::vector<double>& values, at::IntArrayRef shape) const {
-  at::Tensor tensor = at::empty(shape, options_);
-  tensor.copy_(at::from_blob(const_cast<double*>(values.data()), shape,
-                             at::TensorOptions().dtype(at::kDouble)));
-  return tensor;
+template <typename Fill>
+at::Tensor TensorList::Filled(at::IntArrayRef shape, const Fill& fill) const {
+  const at::ScalarType type = options_.dtype().toScalarType();
+  const auto count = static_cast<size_t>(c10::multiply_integers(shape));
+  if (type == at::kFloat) {
+    at::Tensor tensor = at::empty(shape, at::kFloat);
+    fill(std::span(tensor.mutable_data_ptr<float>(), count));
+    return tensor.to(options_);
+  }
+  at::Tensor values = at::empty(shape, at::TensorOptions().dtype(at::kDouble));
+  fill(std::span(values.mutable_data_ptr<double>(), count));
+  return values.to(options_);
 }
 
 at::Tensor TensorList::Kernel(std::string name, at::IntArrayRef shape, double deviation) {
-  const auto values = NormalValues(seed_, name, c10::multiply_integers(shape), deviation);
-  at::Tensor kernel = FromValues(values, shape);
-  if (layout_ == KernelLayout::kFused) {
-    kernel = kernel.permute({2, 3, 1, 0}).contiguous().permute({3, 2, 0, 1});
-  } else if (layout_ == KernelLayout::kChannelsLast) {
+  at::Tensor kernel =
+      Filled(shape, [&](auto values) { FillNormal(seed_, name, deviation, values); });
+  if (layout_ == KernelLayout::kFused) kernel = ToKernelLayout(kernel);
+  if (layout_ == KernelLayout::kChannelsLast) {
     kernel = kernel.contiguous(at::MemoryFormat::ChannelsLast);
   }
   return AddParameter(std::move(name), kernel);
 }
 
 at::Tensor TensorList::Uniform(std::string name, at::IntArrayRef shape, double bound) {
-  const auto values = UniformValues(seed_, name, c10::multiply_integers(shape), bound);
-  return AddParameter(std::move(name), FromValues(values, shape));
+  const at::Tensor tensor =
+      Filled(shape, [&](auto values) { FillUniform(seed_, name, bound, values); });
+  return AddParameter(std::move(name), tensor);
 }
 
 at::Tensor TensorList::Constant(std::string name, at::IntArrayRef shape, double value) {

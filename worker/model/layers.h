@@ -38,7 +38,8 @@ class TensorList {
 
  private:
   at::Tensor AddParameter(std::string name, at::Tensor tensor);
-  at::Tensor FromValues(const std::vector<double>& values, at::IntArrayRef shape) const;
+  template <typename Fill>  // (std::span<float> or std::span<double>)
+  at::Tensor Filled(at::IntArrayRef shape, const Fill& fill) const;
 
   uint64_t seed_;
   at::TensorOptions options_;

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "worker/model/kernel_layout.h"
 #include "worker/model/torch_status.h"
 
 namespace ltml::model {
@@ -102,7 +103,7 @@ Faults Compare(const safetensors::File& file, const std::vector<NamedTensor>& de
 
 HostTensors::HostTensors(const std::vector<NamedTensor>& tensors) {
   for (const NamedTensor& named : tensors) {
-    const at::Tensor& host = kept_.emplace_back(named.tensor.detach().cpu().contiguous());
+    const at::Tensor& host = kept_.emplace_back(Contiguous(named.tensor.detach().cpu()));
     views_.push_back({named.name,
                       StoredType(named),
                       host.sizes().vec(),

@@ -180,7 +180,8 @@ absl::Status Trainer::BroadcastWeights(std::chrono::nanoseconds timeout) {
   return model::CatchTorch([&]() -> absl::Status {
     const at::NoGradGuard no_grad;
     Implementation& all = *implementation_;
-    std::vector<at::Tensor> flat = all.optimizer.FlatState();
+    std::vector<at::Tensor> flat;
+    if (all.completed > 0) flat = all.optimizer.FlatState();  // zero on all ranks before
     for (const at::Tensor& values : all.memory.all(Plane::kValues)) flat.push_back(values);
     const auto& buffers = all.ports.network.buffers();
     const at::Tensor gathered = Gathered(buffers, all.tensors);

@@ -2,12 +2,14 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <functional>
 #include <set>
 
 #include "common/base/files.h"
 #include "tests/unit/model/golden.h"
 #include "worker/model/initialisation.h"
+#include "worker/model/kernel_layout.h"
 #include "worker/model/tensor_io.h"
 
 namespace ltml::model {
@@ -125,11 +127,23 @@ TEST(Network, StartsAsTorchvisionDoes) {
   EXPECT_EQ(Named(network->buffers(), "trunk.bn1.running_var").tensor.min().item<float>(), 1);
 }
 
+std::vector<double> Normal(uint64_t seed, std::string_view name, int count, double deviation) {
+  std::vector<double> values(count);
+  FillNormal<double>(seed, name, deviation, values);
+  return values;
+}
+
+std::vector<double> Uniform(uint64_t seed, std::string_view name, int count, double bound) {
+  std::vector<double> values(count);
+  FillUniform<double>(seed, name, bound, values);
+  return values;
+}
+
 // Kolmogorov-Smirnov: the distance of 100,000 numbers from the law exceeds 2.5 / sqrt(n) with
 // probability 2 exp(-2 * 2.5^2) = 7e-6; the seed is fixed.
 TEST(Initialisation, NumbersFollowTheirLaw) {
   constexpr int kCount = 100'000;
-  auto normal = NormalValues(3, "a", kCount, 2.0), uniform = UniformValues(3, "a", kCount, 2.0);
+  auto normal = Normal(3, "a", kCount, 2.0), uniform = Uniform(3, "a", kCount, 2.0);
   std::ranges::sort(normal);
   std::ranges::sort(uniform);
   double worst_normal = 0, worst_uniform = 0;
@@ -144,16 +158,41 @@ TEST(Initialisation, NumbersFollowTheirLaw) {
 }
 
 TEST(Initialisation, ALongerTensorBeginsAlike) {
-  const auto few = NormalValues(3, "a", 5, 1), many = NormalValues(3, "a", 50, 1);
+  const auto few = Normal(3, "a", 5, 1), many = Normal(3, "a", 50, 1);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(few[i], many[i]);
-  EXPECT_NE(NormalValues(3, "b", 5, 1), few);
-  EXPECT_NE(NormalValues(4, "a", 5, 1), few);
+  EXPECT_NE(Normal(3, "b", 5, 1), few);
+  EXPECT_NE(Normal(4, "a", 5, 1), few);
+}
+
+// As many as several blocks, with pairs that needed several attempts.
+TEST(Initialisation, FloatsAreTheDoublesRounded) {
+  constexpr int kCount = 5001;
+  const auto doubles = Normal(3, "a", kCount, 0.1), shorter = Normal(3, "a", kCount - 1, 0.1);
+  std::vector<float> floats(kCount);
+  FillNormal<float>(3, "a", 0.1, floats);
+  for (int i = 0; i < kCount; ++i) EXPECT_EQ(floats[i], static_cast<float>(doubles[i])) << i;
+  EXPECT_TRUE(std::equal(shorter.begin(), shorter.end(), doubles.begin()));
+}
+
+TEST(KernelLayout, IsThePermutationAndBack) {
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
+    for (const auto& [out, in, size] : {std::tuple{40, 5, 3}, {16, 64, 1}, {3, 2, 7}}) {
+      const at::Tensor kernel =
+          at::arange(out * in * size * size, type).reshape({out, in, size, size});
+      const at::Tensor laid = ToKernelLayout(kernel);
+      EXPECT_TRUE(at::equal(laid, kernel));
+      EXPECT_TRUE(laid.permute({2, 3, 1, 0}).is_contiguous());
+      const at::Tensor back = Contiguous(laid);
+      EXPECT_TRUE(back.is_contiguous());
+      EXPECT_TRUE(at::equal(back, kernel));
+    }
+  }
 }
 
 // Pinned: runs of the same seed must start alike on every machine and in later versions.
 TEST(Initialisation, NumbersArePinned) {
-  const auto normal = NormalValues(1, "trunk.conv1.weight", 3, 1.0);
-  const auto uniform = UniformValues(1, "f.head.weight", 2, 1.0);
+  const auto normal = Normal(1, "trunk.conv1.weight", 3, 1.0);
+  const auto uniform = Uniform(1, "f.head.weight", 2, 1.0);
   EXPECT_EQ(normal, (std::vector<double>{0x1.423b3755661d8p+0, -0x1.022dfa1be6a34p-2,
                                          -0x1.a651a70453acap-5}));
   EXPECT_EQ(uniform, (std::vector<double>{-0x1.7ada11257ff10p-2, 0x1.7bb5882f2ea10p-1}));
