@@ -17,6 +17,7 @@ import time
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+GPU = pathlib.Path('/dev/nvidia0')
 PEERS = ROOT / '.deps/peers/bin/python'
 HEADER = '| what | figure | ours | peer | ratio | spread | goal | |'
 RULE = '| --- | --- | ---: | ---: | ---: | --- | ---: | --- |'
@@ -108,12 +109,24 @@ def compare(comparison, rounds, build):
     return [row(comparison, figure, results) for figure in comparison['figures']]
 
 
+def can_run(comparison):
+    """Says so where a comparison needs what this machine has not."""
+    if comparison.get('needs') != 'gpu' or GPU.exists():
+        return True
+    print(f'compare.py: {comparison["name"]} is left out: no GPU here ({GPU})', file=sys.stderr)
+    return False
+
+
 def chosen(comparisons, names):
     known = [comparison['name'] for comparison in comparisons]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise Failure(f'no comparison {", ".join(unknown)}; there are {", ".join(known)}')
-    return [comparison for comparison in comparisons if not names or comparison['name'] in names]
+    wanted = [comparison for comparison in comparisons if not names or comparison['name'] in names]
+    able = [comparison for comparison in wanted if can_run(comparison)]
+    if not able:
+        raise Failure('nothing was compared')
+    return able
 
 
 def main():

@@ -1,18 +1,22 @@
 // Time of a dual-branch training step on images that are in memory, one rank a process:
-//   step_figures [ARCHITECTURE [IMAGE_SIZE [GLOBAL_BATCH [THREADS [STEPS [BUCKET_BYTES]]]]]]
+//   step_figures [ARCHITECTURE [IMAGE_SIZE [GLOBAL_BATCH [THREADS [STEPS [BUCKET_BYTES
+//     [DEVICE [PRECISION]]]]]]]]
 // alone or under mpirun.  With BUCKET_BYTES ranks sum buckets of that size by all-reduce, else they
 // share memory.  Rank 0 prints one line of JSON.  peers/step.py does the same.
+// DEVICE "cuda" is for gpu_step_figures, which is this program with the GPU part.
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <memory_resource>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tests/benchmark/process.h"
+#include "worker/app/device.h"
 #include "worker/collective/collectives.h"
 #include "worker/collective/shared_memory.h"
 #include "worker/model/network.h"
@@ -30,7 +34,9 @@ constexpr std::chrono::seconds kLimit(120);
 // The same images in every step: a pattern of no meaning, but of the right size.
 class SameImages final : public train::BatchSource {
  public:
-  SameImages(const train::TrainerOptions& options, int rank, int world_size) {
+  SameImages(const train::TrainerOptions& options, int rank, int world_size,
+             std::pmr::memory_resource* memory)
+      : batch_(memory) {
     const int64_t images =
         options.global_batch * (rank + 1) / world_size - options.global_batch * rank / world_size;
     batch_.uniform_images = batch_.rebalanced_images = images;
@@ -76,6 +82,7 @@ class SilentMonitor final : public train::Monitor {
 struct Arguments {
   std::string architecture = "resnet18";
   int64_t image_size = 64, global_batch = 8, threads = 2, steps = 20, bucket_bytes = 0;
+  std::string device = "cpu", precision = "float32";
 };
 
 Arguments Parse(int count, char** values) {
@@ -83,8 +90,21 @@ Arguments Parse(int count, char** values) {
   if (count > 1) arguments.architecture = values[1];
   int64_t* const numbers[] = {&arguments.image_size, &arguments.global_batch, &arguments.threads,
                               &arguments.steps, &arguments.bucket_bytes};
-  for (int i = 2; i < std::min(count, 8); ++i) *numbers[i - 2] = std::atol(values[i]);
+  for (int i = 2; i < std::min(count, 7); ++i) *numbers[i - 2] = std::atol(values[i]);
+  if (count > 7) arguments.device = values[7];
+  if (count > 8) arguments.precision = values[8];
   return arguments;
+}
+
+// What OpenDevice asks a job for.
+v1::WorkerTask TaskOf(const Arguments& arguments) {
+  v1::WorkerTask task;
+  v1::JobSpec& job = *task.mutable_job();
+  job.mutable_resources()->set_device(arguments.device == "cuda" ? v1::Resources::DEVICE_CUDA
+                                                                 : v1::Resources::DEVICE_CPU);
+  job.mutable_limits()->mutable_start()->set_seconds(kLimit.count());
+  job.mutable_limits()->mutable_step()->set_seconds(kLimit.count());
+  return task;
 }
 
 absl::Status Run(const Arguments& arguments) {
@@ -94,11 +114,16 @@ absl::Status Run(const Arguments& arguments) {
                    ? absl::StatusOr<std::unique_ptr<train::Collective>>(collective::MakeSingle())
                    : collective::MakeMpi(kLimit);
   if (!world.ok()) return world.status();
+  const auto device = worker::OpenDevice(TaskOf(arguments), **world);
+  if (!device.ok()) return device.status();
+  train::Collective& ranks = device->collective != nullptr ? *device->collective : **world;
   model::NetworkOptions network_options;
   network_options.architecture = arguments.architecture == "resnet50"
                                      ? model::Architecture::kResnet50
                                      : model::Architecture::kResnet18;
   network_options.classes = kClasses;
+  network_options.device = device->device;
+  network_options.bfloat16 = arguments.precision == "bfloat16";
   auto network = model::Network::Create(network_options, 1);
   if (!network.ok()) return network.status();
   train::TrainerOptions options;
@@ -107,17 +132,18 @@ absl::Status Run(const Arguments& arguments) {
   options.image_size = arguments.image_size;
   options.rho.assign(kClasses, 0.1);
   if (arguments.bucket_bytes > 0) options.bucket_bytes = arguments.bucket_bytes;
-  SameImages images(options, (*world)->rank(), (*world)->world_size());
+  options.channels_last_pixels = !device->device.is_cpu();
+  SameImages images(options, ranks.rank(), ranks.world_size(), device->batch_memory);
   NeutralGrants grants;
   SilentMonitor monitor;
   train::ShareMemory share;
-  if (arguments.bucket_bytes == 0) {
+  if (arguments.bucket_bytes == 0 && device->device.is_cpu()) {
     share = [&](int64_t bytes) {
       return collective::ShareMemory(**world, bytes, options.step_limit);
     };
   }
   auto trainer =
-      train::Trainer::Create(options, {**network, **world, grants, images, monitor, share});
+      train::Trainer::Create(options, {**network, ranks, grants, images, monitor, share});
   if (!trainer.ok()) return trainer.status();
   std::vector<double> times;
   for (int64_t step = 1; step <= options.steps; ++step) {
@@ -140,7 +166,9 @@ absl::Status Run(const Arguments& arguments) {
 }  // namespace ltml
 
 int main(int count, char** values) {
+  ltml::worker::PrepareDevices();
   const absl::Status status = ltml::Run(ltml::Parse(count, values));
-  if (!status.ok()) std::fprintf(stderr, "step_time: %s\n", std::string(status.message()).c_str());
+  if (!status.ok())
+    std::fprintf(stderr, "step_figures: %s\n", std::string(status.message()).c_str());
   return status.ok() ? 0 : 1;
 }

@@ -82,6 +82,18 @@ class Compare(unittest.TestCase):
         self.assertEqual(status, 2)
         self.assertIn('not done after 1 s', err)
 
+    def test_what_needs_a_gpu_is_left_out_loudly_without_one(self):
+        figure, needs = '{name = "speed", better = "higher"}', 'needs = "gpu"'
+        with mock.patch.object(compare, 'GPU', self.folder / 'nvidia0'):
+            status, out, err = self.run_main(figure, '--rounds', '1', extra=needs)
+            self.assertEqual((status, out), (2, ''))
+            self.assertIn('one is left out: no GPU here', err)
+            self.assertFalse((self.folder / 'log').exists())
+            (self.folder / 'nvidia0').touch()
+            status, out, err = self.run_main(figure, '--rounds', '1', extra=needs)
+            self.assertEqual((status, err), (0, ''))
+            self.assertIn('| 3.00 |', out)
+
     def test_cores_are_those_asked_for(self):
         cores = ['sh', '-c', 'echo "{\\"speed\\": $(nproc)}"']
         _, out, _ = self.run_main('{name = "speed", better = "higher"}', '--rounds', '1',

@@ -1,5 +1,6 @@
 """The dual-branch training step as a careful PyTorch user writes it: DDP over gloo, flat bucket views, the
-foreach optimiser; the counterpart of tests/benchmark/step_figures.cc.
+foreach optimiser, or on a GPU NCCL, autocast and the fused optimiser; the counterpart of
+tests/benchmark/step_figures.cc.
 Example: .deps/peers/bin/python tests/benchmark/peers/step.py --ranks 2 --threads 1 --allocator tcmalloc"""
 import argparse
 import copy
@@ -25,6 +26,9 @@ def arguments():
     parser.add_argument('--steps', type=int, default=20)
     parser.add_argument('--warm-up', type=int, default=4)
     parser.add_argument('--channels-last', action='store_true')
+    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
+    parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')
+    parser.add_argument('--compile', action='store_true', help='torch.compile of the network')
     parser.add_argument('--allocator', choices=('system', 'tcmalloc'), default='system')
     return parser.parse_args()
 
@@ -73,14 +77,21 @@ class Training:
         self.local = wish.batch // wish.ranks
         self.divisor = wish.batch * CLASSES / wish.ranks  # DDP takes the mean over ranks
         self.layout = {'memory_format': torch.channels_last} if wish.channels_last else {}
-        net = network(wish.depth).to(**self.layout)
+        on_gpu = wish.device == 'cuda'
+        self.device = torch.device('cuda', rank) if on_gpu else torch.device('cpu')
+        self.precision = {'dtype': torch.bfloat16, 'enabled': wish.precision == 'bfloat16'}
+        net = network(wish.depth).to(self.device, **self.layout)
+        if wish.compile:
+            net = torch.compile(net, mode='max-autotune-no-cudagraphs')
         self.net = torch.nn.parallel.DistributedDataParallel(net, gradient_as_bucket_view=True)
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.02, momentum=0.9, weight_decay=1e-4,
-                                         foreach=True)
+                                         **{'fused' if on_gpu else 'foreach': True})
         torch.manual_seed(2 + rank)
         self.x = torch.randn(2 * self.local, 3, wish.size, wish.size).contiguous(**self.layout)
-        self.y = (torch.rand(2 * self.local, CLASSES) < 0.1).float()
-        rho = torch.full((CLASSES,), 0.1)
+        if on_gpu:
+            self.x = self.x.pin_memory()
+        self.y = (torch.rand(2 * self.local, CLASSES) < 0.1).float().to(self.device)
+        rho = torch.full((CLASSES,), 0.1, device=self.device)
         self.weight = torch.where(self.y > 0.5, torch.exp(1 - rho), torch.exp(rho))
 
     def classification(self, logits, rows):
@@ -88,15 +99,22 @@ class Training:
         return torch.nn.functional.binary_cross_entropy_with_logits(
             logits, self.y[rows], weight=self.weight[rows], reduction='sum')
 
+    def forward(self):
+        import torch
+        with torch.autocast(self.device.type, **self.precision):
+            f, g = self.net(self.x.to(self.device, non_blocking=True))
+        return f.float(), g.float()
+
     def step(self):
         uniform, rebalanced = slice(0, self.local), slice(self.local, None)
         self.optimizer.zero_grad(set_to_none=False)
-        f, g = self.net(self.x)
+        f, g = self.forward()
         consistency = (f - g).square().sum()
         loss = (self.classification(f[uniform], uniform) + self.classification(g[rebalanced], rebalanced)
                 + 0.1 * consistency) / self.divisor
         loss.backward()
         self.optimizer.step()
+        return loss
 
 
 def main():
@@ -106,12 +124,17 @@ def main():
     import torch
     rank = int(os.environ['RANK'])
     torch.set_num_threads(wish.threads)
-    torch.distributed.init_process_group('gloo')
+    if wish.device == 'cuda':
+        if not torch.cuda.is_available():
+            sys.exit('step.py: no CUDA device here')
+        torch.cuda.set_device(rank)
+        torch.backends.cudnn.benchmark = True
+    torch.distributed.init_process_group('nccl' if wish.device == 'cuda' else 'gloo')
     training = Training(wish, rank)
     times = []
     for _ in range(wish.warm_up + wish.steps):
         start = time.perf_counter()
-        training.step()
+        training.step().item()  # ours looks at the loss of every step too
         times.append(time.perf_counter() - start)
     median = statistics.median(times[wish.warm_up:])
     if rank == 0:

@@ -170,9 +170,9 @@ TEST(Faults, MissingKeys) {
 TEST(Faults, Bfloat16NeedsAGpu) {
   EXPECT_THAT(FaultOfKey("resources.precision = \"bfloat16\"\n"),
               HasSubstr("resources.precision: got \"bfloat16\" with resources.device = \"cpu\""));
-  const auto job =
-      JobText(kSmallJob + "resources.device = \"cuda\"\nresources.precision = \"bfloat16\"\n")
-          .Read();
+  const auto job = JobText(std::string(kSmallJob) +
+                           "resources.device = \"cuda\"\nresources.precision = \"bfloat16\"\n")
+                       .Read();
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->resources().device(), v1::Resources::DEVICE_CUDA);
   EXPECT_EQ(job->resources().precision(), v1::Resources::PRECISION_BFLOAT16);

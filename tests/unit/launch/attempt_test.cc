@@ -88,6 +88,22 @@ TEST_F(AttemptTest, SuccessLeavesRecordAndLogs) {
   EXPECT_EQ((*attempt)->Wait(0s)->SerializeAsString(), record->SerializeAsString());
 }
 
+TEST_F(AttemptTest, AJobOnGpusNeedsTheirWorker) {
+  const auto programs = folder_.path() / "programs";
+  std::filesystem::create_directories(programs);
+  for (const char* name : {"ltml-supervisor", "ltml-worker"}) {
+    std::filesystem::create_symlink(LTML_BINARY_DIR "/bin/ltml-supervisor", programs / name);
+  }
+  ::setenv("LTML_BIN_DIR", programs.c_str(), 1);
+  ::unsetenv("LTML_WORKER");
+  LaunchOptions options = Options();
+  options.on_gpu = true;
+  const auto attempt = Launch(options);
+  EXPECT_EQ(attempt.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(attempt.status().message()), HasSubstr("resources.device is \"cuda\""));
+  EXPECT_THAT(std::string(attempt.status().message()), HasSubstr("make cuda"));
+}
+
 // What mpirun says of the rank that ended first.  On a busy machine it now and then leaves without
 // its last words, so it has three tries; its exit status must be right in each.
 std::optional<RankExit> AttemptTest::NamedExit(int exit_status) {
