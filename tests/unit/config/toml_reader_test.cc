@@ -72,7 +72,8 @@ TEST_F(ListsTest, FaultsNameTheElementAndItsLine) {
             "lists.toml:7: hosts[1].slots: got 0, expected an integer from 1 to 65536\n"
             "lists.toml:8: hosts[2].name: missing, expected a string\n"
             "lists.toml:9: hosts[2].slots: got \"2\", expected an integer from 1 to 65536\n"
-            "lists.toml:10: hosts[2].device: got \"cpus\", expected one of \"cpu\"; did you mean "
+            "lists.toml:10: hosts[2].device: got \"cpus\", expected one of \"cpu\", \"cuda\"; did "
+            "you mean "
             "'cpu'?");
 }
 
