@@ -9,11 +9,11 @@
 
 #include <array>
 #include <cerrno>
-#include <system_error>
 #include <utility>
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/base/system.h"
 
 namespace ltml::store {
 namespace {
@@ -33,11 +33,9 @@ constexpr std::array kNetworkFileSystems = {
     FileSystem{0x73757245, "Coda"},   FileSystem{0x19830326, "BeeGFS"},
     FileSystem{0x7461636F, "OCFS2"},  FileSystem{0x01161970, "GFS2"}};
 
-std::string Reason(int error) { return std::generic_category().message(error); }
-
 absl::Status Unusable(const std::filesystem::path& folder, const std::string& what, int error) {
   return absl::UnavailableError(
-      fmt::format("the store '{}': {}: {}", folder.string(), what, Reason(error)));
+      fmt::format("the store '{}': {}: {}", folder.string(), what, base::Reason(error)));
 }
 
 absl::Status Make(const std::filesystem::path& folder) {

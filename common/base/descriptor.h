@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace ltml::launch {
+namespace ltml::base {
 
 // Owns a file descriptor and closes it.  Move-only; -1 is empty.
 class Descriptor {
@@ -28,4 +28,4 @@ class Descriptor {
   int number_ = -1;
 };
 
-}  // namespace ltml::launch
+}  // namespace ltml::base
