@@ -41,7 +41,10 @@ Manager::~Manager() {
     ending_ = true;
   }
   timer_.join();
-  attempts_.Post([this] { running_.clear(); });
+  attempts_.Post([this] {
+    for (const auto& [key, attempt] : running_) attempt->Detach();
+    running_.clear();
+  });
   attempts_.End();
   commits_.End();
   {

@@ -92,6 +92,35 @@ TEST_F(ManagerTest, RetriesWithinTheBudgetAndCoolsTheHost) {
   EXPECT_EQ(manager_->Hosts()[0].state(), v1::Host::STATE_READY);
 }
 
+TEST_F(ManagerTest, AnAttemptThatWasNeverStartedCostsNoRestart) {
+  auto spec = Spec();
+  spec.mutable_queue()->set_cluster_restarts(0);
+  const std::string job = Submit(spec)->name();
+  AttemptOf(job);
+  Restart();
+  AttemptOf(job, 1)->events.ended(Ended(kNotStarted, 0));
+  AttemptOf(job, 2)->events.ended(Ended(kSucceeded));
+  ASSERT_TRUE(Reaches(job, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_EQ(History(job), "SUBMIT PLACE RETRY PLACE FINISH ");
+  EXPECT_EQ(manager_->Get(job)->cluster_failures(), 0);
+  EXPECT_FALSE(manager_->Get(job)->attempts(0).has_failure());
+}
+
+TEST_F(ManagerTest, AnAttemptThatWasStoppedBeforeItStartedIsStopped) {
+  const std::string job = Submit(Spec())->name();
+  const auto attempt = AttemptOf(job);
+  EXPECT_TRUE(Cancel(job).ok());
+  attempt->events.ended(Ended(kNotStarted, 0));
+  EXPECT_TRUE(Reaches(job, v1::JOB_STATE_CANCELLED));
+}
+
+TEST_F(ManagerTest, AttemptsAreLeftAllAtOnce) {
+  for (int i = 0; i < 3; ++i) AttemptOf(Submit(Spec())->name());
+  manager_.reset();
+  EXPECT_EQ(runner_->endings(),
+            (std::vector<std::string>{"detach", "detach", "detach", "end", "end", "end"}));
+}
+
 TEST_F(ManagerTest, AFolderThatCannotBePreparedFailsTheAttempt) {
   Prepared(absl::InternalError("no space left"));
   auto spec = Spec();
