@@ -11,11 +11,11 @@ namespace ltml::coordinator {
 
 struct InitOptions {
   std::filesystem::path folder;
-  std::string listen = "127.0.0.1:7610";
-  std::string advertise;          // as in ltmld.toml
-  std::string user;               // the first one, an admin
-  std::vector<std::string> data;  // data roots, absolute
-  int slots = 1;                  // of the host "localhost"
+  std::string listen = "127.0.0.1:7610";  // of a Unix socket absolute, as users' files name it too
+  std::string advertise;                  // as in ltmld.toml
+  std::string user;                       // the first one, an admin
+  std::vector<std::string> data;          // data roots, absolute
+  int slots = 1;                          // of the host "localhost"
   bool allow_root = false;
 };
 

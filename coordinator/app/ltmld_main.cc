@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/base/address.h"
 #include "common/base/exit_code.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
@@ -64,6 +65,13 @@ std::string LoginName() {
   return entry == nullptr ? "admin" : entry->pw_name;
 }
 
+// What is typed starts at the current folder, what stands in a file at that file's.
+std::string FromHere(const std::string& address) {
+  const auto parsed = base::ParseAddress(address);
+  if (!parsed || parsed->path.empty()) return address;
+  return "unix:" + fs::absolute(parsed->path).lexically_normal().string();
+}
+
 struct InitArguments {
   std::string folder, listen = "127.0.0.1:7610", advertise, user = LoginName();
   std::vector<std::string> data;
@@ -74,8 +82,8 @@ struct InitArguments {
 absl::Status Init(const InitArguments& arguments) {
   InitOptions options;
   options.folder = arguments.folder;
-  options.listen = arguments.listen;
-  options.advertise = arguments.advertise;
+  options.listen = FromHere(arguments.listen);
+  options.advertise = FromHere(arguments.advertise);
   options.user = arguments.user;
   for (const std::string& root : arguments.data) {
     options.data.push_back(fs::absolute(root).lexically_normal().string());
@@ -127,7 +135,8 @@ void AddInit(CLI::App& program, absl::Status& status) {
   CLI::App* init = program.add_subcommand(
       "init", "Makes DIR: configuration, certificates, and the first user, an admin");
   init->add_option("DIR", arguments->folder, "A new or empty folder")->required();
-  init->add_option("--listen", arguments->listen, "HOST:PORT to serve on")->capture_default_str();
+  init->add_option("--listen", arguments->listen, "HOST:PORT or unix:PATH to serve on")
+      ->capture_default_str();
   init->add_option("--advertise", arguments->advertise,
                    "HOST:PORT as other hosts see it, where that is another one");
   init->add_option("--user", arguments->user, "The first user's name")->capture_default_str();
