@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <sstream>
@@ -21,7 +22,8 @@ namespace fs = std::filesystem;
 
 // For a program to say who it is; the first start of ltml-worker reads Torch from the disk.
 constexpr std::chrono::seconds kVersionLimit(5), kWorkerLimit(10);
-constexpr std::string_view kOpenMpi = "(Open MPI) ";
+// Open MPI calls itself by the first name where it is called mpirun, by the second elsewhere.
+constexpr std::array kOpenMpi = {std::string_view("(Open MPI) "), std::string_view("(OpenRTE) ")};
 constexpr char kInstall[] = "install openmpi-bin";
 
 process::Answer Run(const std::string& program, const char* option, std::chrono::seconds limit) {
@@ -36,10 +38,13 @@ std::string FindMpirun() {
 
 // Of "mpirun (Open MPI) 4.1.4".
 std::string VersionIn(std::string_view text) {
-  const size_t start = text.find(kOpenMpi);
-  if (start == text.npos) return "";
-  text.remove_prefix(start + kOpenMpi.size());
-  return std::string(text.substr(0, text.find_first_of(" \n")));
+  for (const std::string_view name : kOpenMpi) {
+    const size_t start = text.find(name);
+    if (start == text.npos) continue;
+    text.remove_prefix(start + name.size());
+    return std::string(text.substr(0, text.find_first_of(" \n")));
+  }
+  return "";
 }
 
 std::string VersionOf(const std::string& mpirun) {

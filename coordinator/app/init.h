@@ -36,4 +36,9 @@ struct NewUser {
 // name; NotFound for no ltmld.toml.
 absl::Status AddUser(const std::filesystem::path& folder, const NewUser& user);
 
+// Makes the server's certificate and key anew, by the pool's authority and with the names that
+// ltmld.toml tells, so that users and ranks go on trusting it.  A server that runs takes it when it
+// is started again.  NotFound for no ltmld.toml or no key of the authority.
+absl::Status RenewServer(const std::filesystem::path& folder);
+
 }  // namespace ltml::coordinator

@@ -170,6 +170,21 @@ void AddUserCommand(CLI::App& program, absl::Status& status) {
   user->callback([arguments, &status] { status = Add(*arguments); });
 }
 
+absl::Status Renew(const std::string& folder) {
+  LTML_RETURN_IF_ERROR(RenewServer(folder));
+  fmt::print("The server has a new certificate; start it again to use it\n");
+  return absl::OkStatus();
+}
+
+void AddRenew(CLI::App& program, absl::Status& status) {
+  const auto folder = std::make_shared<std::string>();
+  CLI::App* renew = program.add_subcommand(
+      "renew", "Makes the server's certificate anew, with the authority of the pool in DIR");
+  renew->add_option("DIR", *folder, "A folder made by `ltmld init`")->required();
+  renew->footer("Example:\n  ltmld renew pool");
+  renew->callback([folder, &status] { status = Renew(*folder); });
+}
+
 int Main(int argc, char** argv) {
   CLI::App program("The server of a pool: takes training jobs, places and runs them");
   program.require_subcommand(1);
@@ -177,6 +192,7 @@ int Main(int argc, char** argv) {
   AddRun(program, status);
   AddInit(program, status);
   AddUserCommand(program, status);
+  AddRenew(program, status);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -131,7 +131,11 @@ absl::Status LiveServer::StartManager() {
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> LiveServer::Credentials() const {
   if (config_.insecure()) return grpc::InsecureServerCredentials();
-  return rpc::ServerCredentials(tls_);
+  auto credentials = rpc::ServerCredentials(tls_);
+  if (credentials.ok()) return credentials;
+  return absl::Status(credentials.status().code(),
+                      fmt::format("{} (`ltmld renew` makes one)",
+                                  std::string(credentials.status().message())));
 }
 
 absl::Status LiveServer::Listen() {

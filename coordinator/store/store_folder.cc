@@ -33,6 +33,9 @@ constexpr std::array kNetworkFileSystems = {
     FileSystem{0x73757245, "Coda"},   FileSystem{0x19830326, "BeeGFS"},
     FileSystem{0x7461636F, "OCFS2"},  FileSystem{0x01161970, "GFS2"}};
 
+// SQLite cannot even open its files with less, and says "disk I/O error".
+constexpr uint64_t kLeastBytes = 1 << 20;
+
 absl::Status Unusable(const std::filesystem::path& folder, const std::string& what, int error) {
   return absl::UnavailableError(
       fmt::format("the store '{}': {}: {}", folder.string(), what, base::Reason(error)));
@@ -45,6 +48,13 @@ absl::Status Make(const std::filesystem::path& folder) {
   struct statfs info {};
   if (::statfs(folder.c_str(), &info) != 0) {
     return Unusable(folder, "cannot ask for its file system", errno);
+  }
+  const auto free = static_cast<uint64_t>(info.f_bavail) * static_cast<uint64_t>(info.f_bsize);
+  if (free < kLeastBytes) {
+    return absl::UnavailableError(
+        fmt::format("the store '{}': its disk is full, with {} KiB left where {} KiB are needed; free "
+                    "some space, then start the server again",
+                    folder.string(), free / 1024, kLeastBytes / 1024));
   }
   const std::string network = NetworkFileSystem(static_cast<uint32_t>(info.f_type));
   if (network.empty()) return absl::OkStatus();

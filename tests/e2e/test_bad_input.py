@@ -184,6 +184,11 @@ class Certificates(client_case.WithClient):
                                  text=True, timeout=60)
         self.assertEqual(refused.returncode, 6, refused.stderr)
         self.assertIn('the certificate ended at 2020-01-02', refused.stderr)
+        self.assertIn('ltmld renew', refused.stderr)
+        subprocess.run([service.LTMLD, 'renew', str(other.folder)], check=True, capture_output=True)
+        other.start()
+        self.addCleanup(other.stop)
+        other.run('jobs')
 
     def test_a_server_whose_certificate_ends_while_it_runs(self):
         # ltmld does not start with such a certificate, so another server shows it.

@@ -1,4 +1,5 @@
 """A pool of hosts that are network namespaces: many jobs at once, and hosts that go away."""
+import json
 import pathlib
 import unittest
 
@@ -92,6 +93,24 @@ class Pool(harness.WithData):
         service.await_state(job, 'CANCELLED', seconds=90)
         self.hosts.mend(address)
         # The ranks on the lost host end by their lease, unless the sweep reached them first.
+        self.assert_nothing_left(service)
+
+
+    def test_a_host_that_does_not_answer(self):
+        service = self.service(slots=1)
+        address = self.hosts.addresses[0]
+        self.hosts.before(address, 'exec sleep 600')
+        self.addCleanup(self.hosts.before, address, '')
+        job = service.submit(self.job(steps=8, ranks=1), '--set', 'limits.start=4s')
+        service.run('wait', job, timeout=300)
+        first, second = service.job(job)['attempts']
+        self.assertEqual([p['host'] for p in first['placements']], ['host0'])
+        self.assertEqual(first['failure']['cause'], 'FAILURE_CAUSE_LAUNCH')
+        self.assertEqual(first['failure']['host'], 'host0')
+        self.assertIn('limits.start', first['failure']['message'])
+        self.assertEqual([p['host'] for p in second['placements']], ['host1'])
+        record = json.loads((service.folder / 'runs' / job / 'attempts/1/exit.json').read_text())
+        self.assertEqual(record['unswept_hosts'], [f'{address}: no answer within 20 s'])
         self.assert_nothing_left(service)
 
 

@@ -152,10 +152,14 @@ TEST_F(ExamineTest, OpenMpiMustBeThereAndTheServers) {
   Script("mpirun", "echo 'HYDRA build details:'");
   EXPECT_THAT(CheckOpenMpi("").text(), HasSubstr("is not Open MPI's"));
   // Debian's name for Open MPI's goes before.
-  const fs::path own = Script("mpirun.openmpi", "echo 'mpirun (Open MPI) 4.1.4'; echo; echo bugs");
+  const fs::path own = Script("mpirun.openmpi", "echo 'mpirun.openmpi (OpenRTE) 4.1.4'; echo; echo bugs");
   EXPECT_THAT(CheckOpenMpi("").text(), HasSubstr("without orted"));
   Script("orted", "exit 0");
   EXPECT_EQ(OpenMpiVersion(), "4.1.4");
+  fs::remove(own);
+  Script("mpirun", "echo 'mpirun (Open MPI) 4.1.5'");
+  EXPECT_EQ(OpenMpiVersion(), "4.1.5");
+  Script("mpirun.openmpi", "echo 'mpirun.openmpi (OpenRTE) 4.1.4'");
   EXPECT_EQ(CheckOpenMpi("").text(), "Open MPI 4.1.4, " + own.string());
   EXPECT_EQ(CheckOpenMpi("4.1.4").grade(), kOk);
   const v1::Finding finding = CheckOpenMpi("4.1.5");
