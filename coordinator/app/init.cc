@@ -132,9 +132,9 @@ std::vector<std::string> ServerNames(const std::string& listen, const std::strin
 absl::StatusOr<security::Certificate> IssueServer(const security::Certificate& authority,
                                                   const std::string& listen,
                                                   const std::string& advertise) {
-  return security::Issue(authority, {.common_name = "ltmld",
-                                     .addresses = ServerNames(listen, advertise),
-                                     .server = true});
+  return security::Issue(
+      authority,
+      {.common_name = "ltmld", .addresses = ServerNames(listen, advertise), .server = true});
 }
 
 // `certificate_file` and the key beside it.

@@ -133,9 +133,9 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> LiveServer::Credentials
   if (config_.insecure()) return grpc::InsecureServerCredentials();
   auto credentials = rpc::ServerCredentials(tls_);
   if (credentials.ok()) return credentials;
-  return absl::Status(credentials.status().code(),
-                      fmt::format("{} (`ltmld renew` makes one)",
-                                  std::string(credentials.status().message())));
+  return absl::Status(
+      credentials.status().code(),
+      fmt::format("{} (`ltmld renew` makes one)", std::string(credentials.status().message())));
 }
 
 absl::Status LiveServer::Listen() {

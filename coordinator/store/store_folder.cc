@@ -51,10 +51,10 @@ absl::Status Make(const std::filesystem::path& folder) {
   }
   const auto free = static_cast<uint64_t>(info.f_bavail) * static_cast<uint64_t>(info.f_bsize);
   if (free < kLeastBytes) {
-    return absl::UnavailableError(
-        fmt::format("the store '{}': its disk is full, with {} KiB left where {} KiB are needed; free "
-                    "some space, then start the server again",
-                    folder.string(), free / 1024, kLeastBytes / 1024));
+    return absl::UnavailableError(fmt::format(
+        "the store '{}': its disk is full, with {} KiB left where {} KiB are needed; free "
+        "some space, then start the server again",
+        folder.string(), free / 1024, kLeastBytes / 1024));
   }
   const std::string network = NetworkFileSystem(static_cast<uint32_t>(info.f_type));
   if (network.empty()) return absl::OkStatus();

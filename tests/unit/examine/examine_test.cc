@@ -152,7 +152,8 @@ TEST_F(ExamineTest, OpenMpiMustBeThereAndTheServers) {
   Script("mpirun", "echo 'HYDRA build details:'");
   EXPECT_THAT(CheckOpenMpi("").text(), HasSubstr("is not Open MPI's"));
   // Debian's name for Open MPI's goes before.
-  const fs::path own = Script("mpirun.openmpi", "echo 'mpirun.openmpi (OpenRTE) 4.1.4'; echo; echo bugs");
+  const fs::path own =
+      Script("mpirun.openmpi", "echo 'mpirun.openmpi (OpenRTE) 4.1.4'; echo; echo bugs");
   EXPECT_THAT(CheckOpenMpi("").text(), HasSubstr("without orted"));
   Script("orted", "exit 0");
   EXPECT_EQ(OpenMpiVersion(), "4.1.4");
