@@ -4,6 +4,8 @@ import pathlib
 import subprocess
 import unittest
 
+import harness
+
 PREFIX = f'ltml{os.getpid() % 10000}'
 NETWORK = f'10.77.{os.getpid() % 250}'
 SERVER = f'{NETWORK}.1'
@@ -86,3 +88,14 @@ class Hosts:
             subprocess.run(['ip', 'link', 'del', f'{PREFIX}v{number}'], capture_output=True)
             subprocess.run(['ip', 'netns', 'del', self.namespace(address)], capture_output=True)
         subprocess.run(['ip', 'link', 'del', self.bridge], capture_output=True)
+
+
+class WithHosts(harness.WithData):
+    """Two hosts for the whole test class."""
+
+    @classmethod
+    def setUpClass(cls):
+        require_namespaces()
+        super().setUpClass()
+        cls.hosts = Hosts(cls.folder, 2)
+        cls.addClassCleanup(cls.hosts.remove)

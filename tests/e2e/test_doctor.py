@@ -6,20 +6,17 @@ import unittest
 
 import harness
 import service
-from hosts import SERVER, Hosts, require_namespaces
+from hosts import SERVER, WithHosts
 
 # What every host is examined for.
 SUBJECTS = {'slots', 'agent', 'ltml', 'mpirun', 'programs', 'runs folder', 'data', 'shared memory',
             'temporary folder', 'disk', 'limits', 'processor', 'network', 'server', 'clock'}
 
 
-class Doctor(harness.WithData):
+class Doctor(WithHosts):
     @classmethod
     def setUpClass(cls):
-        require_namespaces()
         super().setUpClass()
-        cls.hosts = Hosts(cls.folder, 2)
-        cls.addClassCleanup(cls.hosts.remove)
 
         def change(config):
             config['launch']['interfaces'] = ['10.0.0.0/8']

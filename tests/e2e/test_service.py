@@ -205,6 +205,29 @@ class Killed(WithServer):
         self.server.run('resume', job)
         self.finished(job, 60, 2)
 
+    def test_while_recovering(self):
+        job = self.server.submit(self.job(steps=60, checkpoint=20))
+        self.server.await_step(job, 25)
+        worker = [pid for pid, command in
+                  harness.processes_with(str(self.server.folder / 'runs' / job))
+                  if 'ltml-worker' in command.split(' ')[0]][0]
+        harness.kill(worker)
+        # The only host rests after a loss, so the job waits.
+        self.server.await_state(job, 'RECOVERING')
+        self.restart()
+        self.finished(job, 60, 2)
+        self.assertEqual(self.server.states(job).count('RECOVERING'), 1)
+
+    def test_while_paused(self):
+        job = self.server.submit(self.job(steps=60, checkpoint=20))
+        self.server.await_step(job, 3)
+        self.server.run('pause', job)
+        self.server.await_state(job, 'PAUSED')
+        self.restart()
+        self.assertEqual(self.server.state(job), 'PAUSED')
+        self.server.run('resume', job)
+        self.finished(job, 60, 2)
+
     def test_longer_than_a_lease(self):
         job = self.server.submit(self.job(steps=400, checkpoint=20), '--set', 'limits.lease=2s')
         self.server.await_step(job, 25)

@@ -1,6 +1,5 @@
 """A real ltmld whose launch agent is ssh, with a real sshd."""
 import json
-import pathlib
 import unittest
 
 import harness
@@ -40,14 +39,14 @@ class Ssh(harness.WithData):
         run = self.folder / 'alone'
         self.train(self.job(steps=8, ranks=2), run)
         self.assertEqual(self.service.digest(job), self.report(run)['model_digest'])
-        self.nothing_is_left()
+        self.assert_service_left_nothing(self.service)
 
     def test_a_running_job_is_cancelled_behind_ssh_too(self):
         job = self.service.submit(self.job(steps=100000, ranks=2))
         self.service.await_step(job, 2)
         self.service.run('cancel', job)
         self.service.await_state(job, 'CANCELLED')
-        self.nothing_is_left()
+        self.assert_service_left_nothing(self.service)
 
     def test_a_host_that_lets_nobody_in(self):
         self.sshd.lock_out()
@@ -63,13 +62,7 @@ class Ssh(harness.WithData):
         failure = self.service.job(job)['failure']
         self.assertEqual(failure['cause'], 'FAILURE_CAUSE_LAUNCH')
         self.assertIn('Permission denied', failure['message'])
-        self.nothing_is_left()
-
-    def nothing_is_left(self):
-        self.service.stop()
-        harness.wait_until(lambda: not harness.processes_with(f'{self.service.folder}/'), 30,
-                           'no process of the service is left')
-        self.assertEqual([str(p) for p in pathlib.Path('/dev/shm').glob('ltml-*')], [])
+        self.assert_service_left_nothing(self.service)
 
 
 if __name__ == '__main__':
