@@ -28,6 +28,10 @@ TEST_F(ManagerTest, AJobLivesToItsEnd) {
   EXPECT_EQ(running.ranks(1).host(), running.attempts(0).placements(0).host());
   EXPECT_EQ(running.ranks(1).times().compute_seconds(), 4);
   EXPECT_FALSE(running.ranks(0).has_last_message_time());
+  const auto listed = manager_->List({});
+  ASSERT_EQ(listed->jobs.size(), 1u);
+  EXPECT_EQ(listed->jobs[0].step(), 12);
+  EXPECT_EQ(listed->jobs[0].ranks_size(), 0);
   v1::CheckpointWritten checkpoint;
   checkpoint.set_step(500);
   attempt->events.checkpoint(checkpoint);
