@@ -16,10 +16,18 @@ void Move(sqlite3* database) {
             base::LogValue(sqlite3_errmsg(database)));
 }
 
+// SQLite notices that there is a log when it first reads; before that it moves nothing, and says
+// that all is well.
+SQLite::Database OpenAndRead(const std::string& file) {
+  SQLite::Database database(file, SQLite::OPEN_READWRITE);
+  database.execAndGet("PRAGMA schema_version");
+  return database;
+}
+
 }  // namespace
 
 Checkpointer::Checkpointer(SQLite::Database& writer, const std::string& file)
-    : writer_(writer), own_(file, SQLite::OPEN_READWRITE), thread_([this] { Run(); }) {
+    : writer_(writer), own_(OpenAndRead(file)), thread_([this] { Run(); }) {
   sqlite3_wal_hook(writer_.getHandle(), &OnCommit, this);
 }
 
