@@ -86,6 +86,8 @@ class Service(WithServer):
         self.end(job)
         self.refused(1, 'wait', job)
         self.refused(6, 'pause', job)
+        self.assertIn('run_started', self.server.run('logs', job, '--rank', 1))
+        self.assertIn('run_stopped', self.server.run('logs', job))
         self.assert_nothing_left(self.server.folder / 'runs' / job)
 
     def test_faults_are_explained(self):
