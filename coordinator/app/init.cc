@@ -117,16 +117,33 @@ std::string UserText(const NewUser& user, const std::string& digest) {
   return text;
 }
 
-std::vector<std::string> ServerNames(const InitOptions& options) {
+std::vector<std::string> ServerNames(const std::string& listen, const std::string& advertise) {
   std::set<std::string> names = {"localhost", "127.0.0.1", "::1"};
   if (const std::string own = base::HostName(); base::IsHostName(own)) names.insert(own);
-  for (const std::string& text : {options.listen, options.advertise}) {
+  for (const std::string& text : {listen, advertise}) {
     const auto address = base::ParseAddress(text);
     if (address && !address->host.empty() && !base::IsAnyInterface(*address)) {
       names.insert(address->host);
     }
   }
   return {names.begin(), names.end()};
+}
+
+absl::StatusOr<security::Certificate> IssueServer(const security::Certificate& authority,
+                                                  const std::string& listen,
+                                                  const std::string& advertise) {
+  return security::Issue(
+      authority,
+      {.common_name = "ltmld", .addresses = ServerNames(listen, advertise), .server = true});
+}
+
+// `certificate_file` and the key beside it.
+absl::StatusOr<security::Certificate> ReadAuthority(const fs::path& certificate_file) {
+  security::Certificate authority;
+  LTML_ASSIGN_OR_RETURN(authority.certificate, base::ReadFile(certificate_file));
+  LTML_ASSIGN_OR_RETURN(authority.key,
+                        base::ReadFile(fs::path(certificate_file).replace_extension(".key")));
+  return authority;
 }
 
 std::string ConfigText(const InitOptions& options) {
@@ -174,10 +191,8 @@ absl::Status WritePool(const fs::path& folder, const InitOptions& options) {
   PoolFiles pool;
   LTML_ASSIGN_OR_RETURN(pool.authority, security::MakeAuthority("ltml pool authority"));
   pool.server = options.advertise.empty() ? options.listen : options.advertise;
-  LTML_ASSIGN_OR_RETURN(
-      const security::Certificate server,
-      security::Issue(pool.authority,
-                      {.common_name = "ltmld", .addresses = ServerNames(options), .server = true}));
+  LTML_ASSIGN_OR_RETURN(const security::Certificate server,
+                        IssueServer(pool.authority, options.listen, options.advertise));
   const std::pair<const char*, const std::string&> files[] = {
       {"authority.pem", pool.authority.certificate},
       {"authority.key", pool.authority.key},
@@ -249,15 +264,25 @@ absl::Status AddUser(const fs::path& folder, const NewUser& user) {
   }
   PoolFiles pool;
   pool.server = config.advertise().empty() ? config.listen() : config.advertise();
-  LTML_ASSIGN_OR_RETURN(pool.authority.certificate, base::ReadFile(config.tls().authority()));
-  if (!user.token) {
-    const fs::path key = fs::path(config.tls().authority()).replace_extension(".key");
-    LTML_ASSIGN_OR_RETURN(pool.authority.key, base::ReadFile(key));
+  if (user.token) {
+    LTML_ASSIGN_OR_RETURN(pool.authority.certificate, base::ReadFile(config.tls().authority()));
+  } else {
+    LTML_ASSIGN_OR_RETURN(pool.authority, ReadAuthority(config.tls().authority()));
   }
   LTML_ASSIGN_OR_RETURN(const std::string digest,
                         WriteUser(folder / "users" / user.name, pool, user));
   LTML_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(folder / kConfig));
   return WriteSecret(folder / kConfig, text + UserText(user, digest));
+}
+
+absl::Status RenewServer(const fs::path& folder) {
+  LTML_ASSIGN_OR_RETURN(const v1::ServerConfig config, config::ReadServerConfig(folder / kConfig));
+  LTML_ASSIGN_OR_RETURN(const security::Certificate authority,
+                        ReadAuthority(config.tls().authority()));
+  LTML_ASSIGN_OR_RETURN(const security::Certificate server,
+                        IssueServer(authority, config.listen(), config.advertise()));
+  LTML_RETURN_IF_ERROR(WriteSecret(config.tls().key(), server.key));
+  return WriteSecret(config.tls().certificate(), server.certificate);
 }
 
 }  // namespace ltml::coordinator

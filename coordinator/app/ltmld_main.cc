@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/base/address.h"
 #include "common/base/exit_code.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
@@ -64,6 +65,13 @@ std::string LoginName() {
   return entry == nullptr ? "admin" : entry->pw_name;
 }
 
+// What is typed starts at the current folder, what stands in a file at that file's.
+std::string FromHere(const std::string& address) {
+  const auto parsed = base::ParseAddress(address);
+  if (!parsed || parsed->path.empty()) return address;
+  return "unix:" + fs::absolute(parsed->path).lexically_normal().string();
+}
+
 struct InitArguments {
   std::string folder, listen = "127.0.0.1:7610", advertise, user = LoginName();
   std::vector<std::string> data;
@@ -74,8 +82,8 @@ struct InitArguments {
 absl::Status Init(const InitArguments& arguments) {
   InitOptions options;
   options.folder = arguments.folder;
-  options.listen = arguments.listen;
-  options.advertise = arguments.advertise;
+  options.listen = FromHere(arguments.listen);
+  options.advertise = FromHere(arguments.advertise);
   options.user = arguments.user;
   for (const std::string& root : arguments.data) {
     options.data.push_back(fs::absolute(root).lexically_normal().string());
@@ -127,7 +135,8 @@ void AddInit(CLI::App& program, absl::Status& status) {
   CLI::App* init = program.add_subcommand(
       "init", "Makes DIR: configuration, certificates, and the first user, an admin");
   init->add_option("DIR", arguments->folder, "A new or empty folder")->required();
-  init->add_option("--listen", arguments->listen, "HOST:PORT to serve on")->capture_default_str();
+  init->add_option("--listen", arguments->listen, "HOST:PORT or unix:PATH to serve on")
+      ->capture_default_str();
   init->add_option("--advertise", arguments->advertise,
                    "HOST:PORT as other hosts see it, where that is another one");
   init->add_option("--user", arguments->user, "The first user's name")->capture_default_str();
@@ -161,6 +170,21 @@ void AddUserCommand(CLI::App& program, absl::Status& status) {
   user->callback([arguments, &status] { status = Add(*arguments); });
 }
 
+absl::Status Renew(const std::string& folder) {
+  LTML_RETURN_IF_ERROR(RenewServer(folder));
+  fmt::print("The server has a new certificate; start it again to use it\n");
+  return absl::OkStatus();
+}
+
+void AddRenew(CLI::App& program, absl::Status& status) {
+  const auto folder = std::make_shared<std::string>();
+  CLI::App* renew = program.add_subcommand(
+      "renew", "Makes the server's certificate anew, with the authority of the pool in DIR");
+  renew->add_option("DIR", *folder, "A folder made by `ltmld init`")->required();
+  renew->footer("Example:\n  ltmld renew pool");
+  renew->callback([folder, &status] { status = Renew(*folder); });
+}
+
 int Main(int argc, char** argv) {
   CLI::App program("The server of a pool: takes training jobs, places and runs them");
   program.require_subcommand(1);
@@ -168,6 +192,7 @@ int Main(int argc, char** argv) {
   AddRun(program, status);
   AddInit(program, status);
   AddUserCommand(program, status);
+  AddRenew(program, status);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -19,8 +19,10 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/credentials.h"
 #include "coordinator/app/job_data.h"
+#include "coordinator/app/pool_examiner.h"
 #include "coordinator/app/service_runner.h"
 #include "coordinator/rpc/job_api.h"
+#include "coordinator/rpc/malformed_requests.h"
 #include "coordinator/security/audit_file.h"
 #include "coordinator/store/sqlite_store.h"
 
@@ -72,6 +74,7 @@ class LiveServer final : public Server {
   std::unique_ptr<WorkerGateway> gateway_;
   std::unique_ptr<ServiceRunner> runner_;
   std::unique_ptr<service::JobManager> manager_;
+  std::unique_ptr<PoolExaminer> examiner_;
   std::unique_ptr<JobApi> api_;
   std::unique_ptr<grpc::Server> server_;
 };
@@ -116,17 +119,23 @@ absl::Status LiveServer::StartManager() {
   options.prepare_run = [this](const v1::Job& job) { return data_->PrepareRun(job); };
   LTML_ASSIGN_OR_RETURN(manager_, service::JobManager::Start(std::move(options)));
   gateway_->Open();
+  examiner_ = PoolExaminer::Create(config_);
   api_ = JobApi::Create({.manager = manager_.get(),
                          .directory = &*directory_,
                          .limit = limit_.get(),
                          .audit = audit_.get(),
+                         .examiner = examiner_.get(),
                          .insecure = config_.insecure()});
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> LiveServer::Credentials() const {
   if (config_.insecure()) return grpc::InsecureServerCredentials();
-  return rpc::ServerCredentials(tls_);
+  auto credentials = rpc::ServerCredentials(tls_);
+  if (credentials.ok()) return credentials;
+  return absl::Status(
+      credentials.status().code(),
+      fmt::format("{} (`ltmld renew` makes one)", std::string(credentials.status().message())));
 }
 
 absl::Status LiveServer::Listen() {
@@ -138,6 +147,7 @@ absl::Status LiveServer::Listen() {
   LTML_ASSIGN_OR_RETURN(const auto credentials, Credentials());
   grpc::ServerBuilder builder;
   rpc::ConfigureServer(builder);
+  ExplainMalformedRequests(builder);
   // Two servers on one port would each get a part of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataLimitBytes);
@@ -163,7 +173,9 @@ absl::Status LiveServer::Start() {
   LTML_RETURN_IF_ERROR(StartManager());
   LTML_RETURN_IF_ERROR(Listen());
   server_->GetHealthCheckService()->SetServingStatus(false);
-  runner_->SetAddress(config_.advertise().empty() ? address_ : config_.advertise());
+  const std::string& told = config_.advertise().empty() ? address_ : config_.advertise();
+  runner_->SetAddress(told);
+  examiner_->SetAddress(told);
   manager_->Open();
   server_->GetHealthCheckService()->SetServingStatus(true);
   return absl::OkStatus();
@@ -172,6 +184,7 @@ absl::Status LiveServer::Start() {
 LiveServer::~LiveServer() {
   if (server_ != nullptr) server_->GetHealthCheckService()->SetServingStatus(false);
   if (api_ != nullptr) api_->EndStreams();
+  if (examiner_ != nullptr) examiner_->End();
   if (gateway_ != nullptr) gateway_->EndAll();
   if (server_ != nullptr) {
     server_->Shutdown(std::chrono::system_clock::now() + kEndLimit);

@@ -42,6 +42,7 @@ constexpr Method kGetReport{"JobService.GetReport", Right::kView};
 constexpr Method kListHosts{"PoolService.ListHosts", Right::kView};
 constexpr Method kDrain{"PoolService.Drain", Right::kManage, true};
 constexpr Method kUndrain{"PoolService.Undrain", Right::kManage, true};
+constexpr Method kCheckHosts{"PoolService.CheckHosts", Right::kManage, true};
 
 absl::Status NoReport(const v1::Job& job) {
   const std::string state = jobs::StateName(job.state());
@@ -183,6 +184,7 @@ class JobServiceImpl final : public v1::JobService::CallbackService {
 
 class PoolServiceImpl final : public v1::PoolService::CallbackService {
  public:
+  using v1::PoolService::CallbackService::CheckHosts;
   using v1::PoolService::CallbackService::Drain;
   using v1::PoolService::CallbackService::ListHosts;
   using v1::PoolService::CallbackService::Undrain;
@@ -213,6 +215,16 @@ class PoolServiceImpl final : public v1::PoolService::CallbackService {
     const auto call = UnaryCall::Create(environment_, kUndrain, *context);
     if (call->Begin(*request, request->host())) {
       manager().Undrain(request->host(), call->actor(), call->Done(response));
+    }
+    return call.get();
+  }
+
+  ServerUnaryReactor* CheckHosts(CallbackServerContext* context,
+                                 const v1::CheckHostsRequest* request,
+                                 v1::CheckHostsResponse* response) override {
+    const auto call = UnaryCall::Create(environment_, kCheckHosts, *context);
+    if (call->Begin(*request, request->hosts_size() == 1 ? request->hosts(0) : "")) {
+      environment_.options.examiner->Examine(*request, call->Done(response));
     }
     return call.get();
   }

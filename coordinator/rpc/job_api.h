@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "coordinator/rpc/host_examiner.h"
 #include "coordinator/security/audit.h"
 #include "coordinator/security/identity.h"
 #include "coordinator/security/rate_limit.h"
@@ -17,6 +18,7 @@ struct JobApiOptions {
   const security::Directory* directory = nullptr;
   security::RateLimit* limit = nullptr;
   security::AuditLog* audit = nullptr;
+  HostExaminer* examiner = nullptr;
   bool insecure = false;  // the listener is plaintext
 };
 

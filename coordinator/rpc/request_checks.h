@@ -28,6 +28,7 @@ absl::Status Check(const v1::GetReportRequest& request);
 absl::Status Check(const v1::ListHostsRequest& request);
 absl::Status Check(const v1::DrainRequest& request);
 absl::Status Check(const v1::UndrainRequest& request);
+absl::Status Check(const v1::CheckHostsRequest& request);
 
 // The same error for a single field.
 absl::Status BadField(std::string_view field, std::string_view description);

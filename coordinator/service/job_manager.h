@@ -84,6 +84,7 @@ class JobManager {
 
   // With the live fields.
   virtual absl::StatusOr<v1::Job> Get(const std::string& name) = 0;
+  // With the live step, and no other live field.
   virtual absl::StatusOr<jobs::JobPage> List(const v1::ListJobsRequest& query) = 0;
 
   // Every event of the job after `after`, stored or still to come, once and in order, until the

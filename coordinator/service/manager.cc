@@ -41,7 +41,10 @@ Manager::~Manager() {
     ending_ = true;
   }
   timer_.join();
-  attempts_.Post([this] { running_.clear(); });
+  attempts_.Post([this] {
+    for (const auto& [key, attempt] : running_) attempt->Detach();
+    running_.clear();
+  });
   attempts_.End();
   commits_.End();
   {
@@ -193,7 +196,13 @@ absl::StatusOr<v1::Job> Manager::Get(const std::string& name) {
 }
 
 absl::StatusOr<jobs::JobPage> Manager::List(const v1::ListJobsRequest& query) {
-  return options_.store->List(query);
+  LTML_ASSIGN_OR_RETURN(jobs::JobPage page, options_.store->List(query));
+  const absl::MutexLock lock(&mutex_);
+  for (v1::Job& job : page.jobs) {
+    const Entry* entry = jobs::HoldsSlots(job.state()) ? Find(job.name()) : nullptr;
+    if (entry != nullptr) job.set_step(std::max(job.step(), entry->live_step));
+  }
+  return page;
 }
 
 absl::StatusOr<std::unique_ptr<JobManager::Subscription>> Manager::Watch(

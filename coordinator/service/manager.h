@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "common/base/lane.h"
 #include "coordinator/jobs/queue.h"
 #include "coordinator/jobs/transition.h"
 #include "coordinator/service/host_table.h"
 #include "coordinator/service/job_manager.h"
-#include "coordinator/service/lane.h"
 #include "coordinator/service/rank_book.h"
 #include "coordinator/service/watch_hub.h"
 
@@ -179,9 +179,9 @@ class Manager : public JobManager {
   // By job and epoch; touched on the attempts lane alone.
   std::map<std::pair<std::string, int64_t>, std::unique_ptr<RunningAttempt>> running_;
   WatchHub hub_;
-  Lane replies_;
-  Lane commits_;
-  Lane attempts_;
+  base::Lane replies_;
+  base::Lane commits_;
+  base::Lane attempts_;
   std::thread timer_;
 };
 

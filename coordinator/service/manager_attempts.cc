@@ -154,8 +154,12 @@ absl::StatusOr<std::optional<Manager::Step>> Manager::DecideEnd(const Entry& ent
   NewState state{v1::JOB_TRIGGER_FINISH, "the last step is done"};
   std::optional<v1::Failure> failure;
   jobs::RetryDecision decision;
-  if (outcome.kind == Kind::kStopped && stopping) {
+  const bool not_started = outcome.kind == Kind::kNotStarted;
+  if (stopping && (not_started || outcome.kind == Kind::kStopped)) {
     state = {v1::JOB_TRIGGER_STOPPED, "the ranks have stopped"};
+  } else if (not_started) {
+    // Costs none of the job's restarts.
+    state = {v1::JOB_TRIGGER_RETRY, outcome.failure.message()};
   } else if (outcome.kind != Kind::kSucceeded) {
     failure = FailureOf(outcome);
     decision = jobs::DecideRetry(entry.job, *failure);

@@ -42,7 +42,7 @@ class Server:
         self.config['hosts'] = [{'name': name, 'address': address, 'slots': slots}
                                 for name, address, slots in hosts or [('localhost',) * 2 + (slots,)]]
         if agent:
-            self.config['launch']['agent'] = [str(agent)]
+            self.config['launch']['agent'] = agent if isinstance(agent, list) else [str(agent)]
         if change:
             change(self.config)
         self._write('ltmld.toml', self.config)

@@ -306,6 +306,8 @@ absl::StatusOr<train::Command> Training::NextBoundary() {
 
 absl::StatusOr<v1::Finished> Training::Run() {
   const int64_t steps = job_.schedule().steps();
+  base::Log(base::LogLevel::kInfo, "run_started", "step={} of={} world_size={}", trainer_->step(),
+            steps, rank_.world_size());
   absl::Status boundary = EvaluationIsDue() ? ReachBoundary() : absl::OkStatus();
   while (boundary.ok() && trainer_->step() < steps) {
     LTML_ASSIGN_OR_RETURN(const train::Command command, NextBoundary());
@@ -326,7 +328,9 @@ v1::Finished Training::Finished(bool stopped) const {
   v1::Finished finished;
   finished.set_stopped(stopped);
   finished.set_step(trainer_->step());
-  if (!stopped) {
+  if (stopped) {
+    base::Log(base::LogLevel::kInfo, "run_stopped", "step={}", trainer_->step());
+  } else {
     v1::WindowReport& last = *finished.mutable_last_window();
     last.set_window((job_.schedule().steps() - 1) / job_.loss().statistics_window());
     *last.mutable_sums() = statistics::ToProto(trainer_->open_window());

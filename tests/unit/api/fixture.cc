@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "common/base/token_digest.h"
 #include "common/rpc/channel.h"
+#include "coordinator/rpc/malformed_requests.h"
 
 namespace ltml::coordinator {
 namespace {
@@ -74,10 +75,12 @@ void ApiTest::Serve(double requests_per_second, int streams_per_user) {
                          .directory = directory_.get(),
                          .limit = limit_.get(),
                          .audit = &audit_,
+                         .examiner = &examiner_,
                          .insecure = true});
   const std::string address = "unix:" + (folder_.path() / "socket").string();
   grpc::ServerBuilder builder;
   rpc::ConfigureServer(builder);
+  ExplainMalformedRequests(builder);
   builder.AddListeningPort(address, grpc::InsecureServerCredentials());
   builder.RegisterService(api_->job_service());
   builder.RegisterService(api_->pool_service());

@@ -83,7 +83,9 @@ TEST_F(UnaryTest, BytesThatAreNoMessageAreRefused) {
   void* tag = nullptr;
   bool ok = false;
   ASSERT_TRUE(queue.Next(&tag, &ok));
-  EXPECT_FALSE(status.ok());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(),
+              ::testing::HasSubstr("no message of /ltml.v1.JobService/Submit"));
   queue.Shutdown();
   while (queue.Next(&tag, &ok)) {
   }
@@ -127,6 +129,25 @@ TEST_F(UnaryTest, ChangesReachTheManagerAndComeBack) {
   EXPECT_EQ(Ask(&v1::JobService::Stub::Get, "jobs/b", &job).error_code(),
             grpc::StatusCode::NOT_FOUND);
   EXPECT_EQ(audit_.entries().size(), 3U) << "Get changes nothing";
+}
+
+TEST_F(UnaryTest, HostsAreExaminedForAdmins) {
+  Call call;
+  v1::CheckHostsRequest request;
+  request.add_hosts("one");
+  v1::CheckHostsResponse response;
+  ASSERT_TRUE(pool_->CheckHosts(&call, request, &response).ok());
+  ASSERT_EQ(response.findings_size(), 1);
+  EXPECT_EQ(response.findings(0).host(), "one");
+  EXPECT_EQ(response.findings(0).cure(), "install openmpi-bin");
+  ASSERT_EQ(audit_.entries().size(), 1U);
+  EXPECT_EQ(audit_.entries()[0].subject, "one");
+  Call bad;
+  request.add_hosts("-oProxyCommand=x");
+  EXPECT_THAT(BadFields(pool_->CheckHosts(&bad, request, &response)), ElementsAre("hosts"));
+  Call many;
+  for (int i = 0; i < 5000; ++i) request.add_hosts("one");
+  EXPECT_EQ(BadFields(pool_->CheckHosts(&many, request, &response)).size(), 2U);
 }
 
 TEST_F(UnaryTest, RefusalsOfTheManagerKeepTheirDetails) {

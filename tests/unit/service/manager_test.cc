@@ -28,6 +28,10 @@ TEST_F(ManagerTest, AJobLivesToItsEnd) {
   EXPECT_EQ(running.ranks(1).host(), running.attempts(0).placements(0).host());
   EXPECT_EQ(running.ranks(1).times().compute_seconds(), 4);
   EXPECT_FALSE(running.ranks(0).has_last_message_time());
+  const auto listed = manager_->List({});
+  ASSERT_EQ(listed->jobs.size(), 1u);
+  EXPECT_EQ(listed->jobs[0].step(), 12);
+  EXPECT_EQ(listed->jobs[0].ranks_size(), 0);
   v1::CheckpointWritten checkpoint;
   checkpoint.set_step(500);
   attempt->events.checkpoint(checkpoint);
@@ -100,6 +104,35 @@ TEST_F(ManagerTest, RetriesWithinTheBudgetAndCoolsTheHost) {
   EXPECT_EQ(manager_->Hosts()[0].state(), v1::Host::STATE_COOLDOWN);
   Advance(std::chrono::seconds(61));
   EXPECT_EQ(manager_->Hosts()[0].state(), v1::Host::STATE_READY);
+}
+
+TEST_F(ManagerTest, AnAttemptThatWasNeverStartedCostsNoRestart) {
+  auto spec = Spec();
+  spec.mutable_queue()->set_cluster_restarts(0);
+  const std::string job = Submit(spec)->name();
+  AttemptOf(job);
+  Restart();
+  AttemptOf(job, 1)->events.ended(Ended(kNotStarted, 0));
+  AttemptOf(job, 2)->events.ended(Ended(kSucceeded));
+  ASSERT_TRUE(Reaches(job, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_EQ(History(job), "SUBMIT PLACE RETRY PLACE FINISH ");
+  EXPECT_EQ(manager_->Get(job)->cluster_failures(), 0);
+  EXPECT_FALSE(manager_->Get(job)->attempts(0).has_failure());
+}
+
+TEST_F(ManagerTest, AnAttemptThatWasStoppedBeforeItStartedIsStopped) {
+  const std::string job = Submit(Spec())->name();
+  const auto attempt = AttemptOf(job);
+  EXPECT_TRUE(Cancel(job).ok());
+  attempt->events.ended(Ended(kNotStarted, 0));
+  EXPECT_TRUE(Reaches(job, v1::JOB_STATE_CANCELLED));
+}
+
+TEST_F(ManagerTest, AttemptsAreLeftAllAtOnce) {
+  for (int i = 0; i < 3; ++i) AttemptOf(Submit(Spec())->name());
+  manager_.reset();
+  EXPECT_EQ(runner_->endings(),
+            (std::vector<std::string>{"detach", "detach", "detach", "end", "end", "end"}));
 }
 
 TEST_F(ManagerTest, AFolderThatCannotBePreparedFailsTheAttempt) {

@@ -6,7 +6,7 @@
 
 #include "absl/synchronization/mutex.h"
 
-namespace ltml::service {
+namespace ltml::base {
 
 // Runs work on one thread of its own, in the order in which it was posted.  Thread-safe.
 class Lane {
@@ -27,4 +27,4 @@ class Lane {
   std::thread thread_;
 };
 
-}  // namespace ltml::service
+}  // namespace ltml::base

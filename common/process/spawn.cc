@@ -1,4 +1,4 @@
-#include "coordinator/launch/spawn.h"
+#include "common/process/spawn.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -6,24 +6,26 @@
 #include <spawn.h>
 #include <unistd.h>
 
-#include "coordinator/launch/system.h"
+#include "common/base/system.h"
 
-namespace ltml::launch {
+namespace ltml::process {
 namespace {
 
 class SpawnPlan {
  public:
-  SpawnPlan(const std::filesystem::path& log, int control) {
+  explicit SpawnPlan(const SpawnOptions& options) {
     ::posix_spawn_file_actions_init(&actions_);
-    if (control >= 0) {
-      ::posix_spawn_file_actions_adddup2(&actions_, control, kControlDescriptor);
-    }
+    if (options.control >= 0) Place(options.control, kControlDescriptor);
+    if (options.output >= 0) Place(options.output, STDOUT_FILENO);
+    if (options.errors >= 0) Place(options.errors, STDERR_FILENO);
     ::posix_spawn_file_actions_addclosefrom_np(
-        &actions_, control >= 0 ? kControlDescriptor + 1 : kControlDescriptor);
+        &actions_, options.control >= 0 ? kControlDescriptor + 1 : kControlDescriptor);
     ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_addopen(&actions_, STDOUT_FILENO, log.c_str(),
-                                       O_WRONLY | O_CREAT | O_APPEND, 0644);
-    ::posix_spawn_file_actions_adddup2(&actions_, STDOUT_FILENO, STDERR_FILENO);
+    if (options.output < 0) {
+      ::posix_spawn_file_actions_addopen(&actions_, STDOUT_FILENO, options.log.c_str(),
+                                         O_WRONLY | O_CREAT | O_APPEND, 0644);
+    }
+    if (options.errors < 0) Place(STDOUT_FILENO, STDERR_FILENO);
     ::posix_spawnattr_init(&attributes_);
     ::posix_spawnattr_setflags(&attributes_,
                                POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
@@ -44,6 +46,8 @@ class SpawnPlan {
   const posix_spawnattr_t* attributes() const { return &attributes_; }
 
  private:
+  void Place(int from, int to) { ::posix_spawn_file_actions_adddup2(&actions_, from, to); }
+
   posix_spawn_file_actions_t actions_;
   posix_spawnattr_t attributes_;
 };
@@ -51,14 +55,14 @@ class SpawnPlan {
 }  // namespace
 
 absl::StatusOr<pid_t> Spawn(SpawnOptions options) {
-  const SpawnPlan plan(options.log, options.control);
+  const SpawnPlan plan(options);
   pid_t process = -1;
-  const int error =
-      ::posix_spawnp(&process, options.arguments[0].c_str(), plan.actions(), plan.attributes(),
-                     Pointers(options.arguments).data(), Pointers(options.environment).data());
+  const int error = ::posix_spawnp(&process, options.arguments[0].c_str(), plan.actions(),
+                                   plan.attributes(), base::Pointers(options.arguments).data(),
+                                   base::Pointers(options.environment).data());
   if (error == 0) return process;
   return absl::InternalError(
-      fmt::format("cannot start '{}': {}", options.arguments[0], Reason(error)));
+      fmt::format("cannot start '{}': {}", options.arguments[0], base::Reason(error)));
 }
 
-}  // namespace ltml::launch
+}  // namespace ltml::process

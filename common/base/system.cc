@@ -1,19 +1,12 @@
-#include "coordinator/launch/system.h"
+#include "common/base/system.h"
 
-#include <chrono>
 #include <system_error>
 
 extern char** environ;
 
-namespace ltml::launch {
+namespace ltml::base {
 
 std::string Reason(int error) { return std::generic_category().message(error); }
-
-int64_t UnixMilliseconds() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 std::vector<std::string> OwnEnvironment() {
   std::vector<std::string> result;
@@ -28,4 +21,4 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
-}  // namespace ltml::launch
+}  // namespace ltml::base

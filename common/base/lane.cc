@@ -1,8 +1,8 @@
-#include "coordinator/service/lane.h"
+#include "common/base/lane.h"
 
 #include <utility>
 
-namespace ltml::service {
+namespace ltml::base {
 
 Lane::Lane() : thread_([this] { Run(); }) {}
 
@@ -36,4 +36,4 @@ void Lane::Run() {
   }
 }
 
-}  // namespace ltml::service
+}  // namespace ltml::base
