@@ -133,6 +133,7 @@ class LiveRun final : public AttemptRun {
 };
 
 void LiveRun::OnProgress(int rank, const v1::Progress& progress) {
+  if (options_.events.rank_progress) options_.events.rank_progress(rank, progress);
   if (rank != 0) return;
   verdict_.OnStep(progress.step());
   if (progress.has_metrics() && progress.metrics().step() != last_metrics_step_) {

@@ -23,6 +23,8 @@ struct RunEvents {
   std::function<void(int rank, const std::string& host, int ranks)> rank_connected;
   std::function<void(const v1::StepMetrics&)> step;
   std::function<void(const v1::Progress&)> progress;  // rank 0's
+  // Every rank's, at least once a second: its sign of life, and where its time went.
+  std::function<void(int rank, const v1::Progress&)> rank_progress;
   std::function<void(int64_t step, const std::string& folder)> checkpoint;
   std::function<void(const v1::Report&)> evaluation;
 };

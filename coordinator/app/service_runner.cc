@@ -128,6 +128,7 @@ RunEvents ServiceAttempt::Events() {
   events.progress = [this](const v1::Progress& progress) {
     plan_.events.progress(progress.step());
   };
+  events.rank_progress = plan_.events.rank_progress;
   events.checkpoint = [this](int64_t step, const std::string& folder) {
     v1::CheckpointWritten written;
     written.set_step(step);

@@ -18,6 +18,8 @@ struct AttemptEvents {
   std::function<void()> connected;  // all ranks said hello; again after a restart of the server
   std::function<void(const v1::StepMetrics&)> step;
   std::function<void(int64_t step)> progress;
+  // Every rank's sign of life, at least once a second.
+  std::function<void(int rank, const v1::Progress&)> rank_progress;
   std::function<void(const v1::CheckpointWritten&)> checkpoint;
   std::function<void(const v1::Report&)> evaluation;
   // Last: nothing of the attempt is left on any host.

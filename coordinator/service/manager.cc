@@ -95,6 +95,7 @@ void Manager::Restore(const jobs::Snapshot& snapshot) {
       const auto& placements = entry->record.attempt().placements();
       entry->held.assign(placements.begin(), placements.end());
       hosts_.Take(name, entry->held);
+      entry->ranks.Begin(entry->held);
       PostAdopt(entry->job, entry->record);
     }
     if (entry->job.state() == v1::JOB_STATE_STOPPING) {
@@ -154,6 +155,8 @@ v1::Job Manager::View(const Entry& entry) {
   if (jobs::HoldsSlots(job.state())) {
     job.set_step(std::max(job.step(), entry.live_step));
     if (entry.metrics) *job.mutable_metrics() = *entry.metrics;
+    const std::vector<v1::RankStatus> ranks = entry.ranks.ranks();
+    job.mutable_ranks()->Assign(ranks.begin(), ranks.end());
   }
   if (jobs::Waits(job.state())) {
     const auto place = waiting_.find(KeyOf(entry));

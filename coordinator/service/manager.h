@@ -15,6 +15,7 @@
 #include "coordinator/service/host_table.h"
 #include "coordinator/service/job_manager.h"
 #include "coordinator/service/lane.h"
+#include "coordinator/service/rank_book.h"
 #include "coordinator/service/watch_hub.h"
 
 namespace ltml::service {
@@ -75,6 +76,7 @@ class Manager : public JobManager {
     std::deque<Op> ops;
     int64_t live_step = 0;
     std::optional<v1::StepMetrics> metrics;
+    RankBook ranks;
   };
   using Entries = std::map<std::string, std::unique_ptr<Entry>>;
   struct PendingSubmit {

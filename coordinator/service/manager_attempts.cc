@@ -43,6 +43,9 @@ AttemptEvents Manager::EventsOf(const std::string& name, int64_t epoch) {
     WithAttempt(name, epoch, [&](Entry& entry) { entry.live_step = step; });
     hub_.NewLive(name);
   };
+  events.rank_progress = [this, name, epoch](int rank, const v1::Progress& progress) {
+    WithAttempt(name, epoch, [&](Entry& entry) { entry.ranks.Heard(rank, progress, Now()); });
+  };
   events.checkpoint = [this, name, epoch](const v1::CheckpointWritten& checkpoint) {
     WithAttempt(name, epoch, [&](Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       OnCheckpoint(entry, checkpoint);

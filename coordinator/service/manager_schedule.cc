@@ -102,6 +102,7 @@ absl::StatusOr<std::optional<Manager::Step>> Manager::DecidePlace(const Entry& e
     now.record = record;
     now.live_step = now.job.step();
     now.metrics.reset();
+    now.ranks.Begin(now.held);
     PostStart(now.job, record, token);
   };
   return step;

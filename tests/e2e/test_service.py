@@ -41,6 +41,22 @@ class Service(WithServer):
         self.assertIn('succeeded', self.server.run('wait', job))
         self.assertIn('succeeded', self.server.run('jobs', '--state', 'succeeded'))
 
+    def test_every_rank_tells_where_its_time_went(self):
+        job = self.server.submit(self.job(steps=FOREVER))
+        self.server.await_step(job, 30)
+        ranks = harness.wait_until(lambda: [r for r in [self.server.job(job)['ranks']]
+                                            if all(int(rank['times']['steps']) > 0 for rank in r)],
+                                   30, 'times of both ranks')[0]
+        self.assertEqual([rank['rank'] for rank in ranks], [0, 1])
+        for rank in ranks:
+            self.assertEqual(rank['host'], 'localhost')
+            self.assertEqual(rank['phase'], 'PHASE_STEP')
+            self.assertGreater(rank['times']['compute_seconds'], 0)
+            self.assertGreater(rank['times']['collective_wait_seconds'], 0)
+            self.assertTrue(rank['last_message_time'])
+        self.end(job)
+        self.assertEqual(self.server.job(job)['ranks'], [])
+
     def test_a_paused_job_goes_on_to_the_same_model(self):
         file = self.job(steps=60, checkpoint=20)
         whole = self.server.submit(file)

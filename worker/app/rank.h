@@ -34,6 +34,7 @@ class RankMonitor : public train::Monitor {
     session_.Progress(phase, counter, step);
   }
   void Step(const train::StepReport& report) override;
+  void Times(const train::RankTimes& times) override { session_.Times(times); }
   // The coordinator's command, or that of a supervisor that stops the attempt without one.
   train::Command Poll() override {
     const train::Command command = session_.Poll();

@@ -17,6 +17,7 @@
 #include "worker/session/lease_watch.h"
 #include "worker/session/link.h"
 #include "worker/session/messages.h"
+#include "worker/session/time_sums.h"
 
 namespace ltml::session {
 namespace {
@@ -54,6 +55,7 @@ class ConnectedSession final : public Session {
   void Report(int64_t window, const statistics::WindowSums& sums) override;
   void Progress(train::Phase phase, int64_t counter, int64_t step) override;
   void Step(const train::StepReport& report) override;
+  void Times(const train::RankTimes& times) override;
   train::Command Poll() override;
   absl::Status ConfirmCheckpoint(int64_t step, std::chrono::nanoseconds timeout) override;
   void CheckpointDone(int64_t step, const std::string& folder) override;
@@ -78,6 +80,7 @@ class ConnectedSession final : public Session {
   std::atomic<train::Phase> phase_{train::Phase::kStart};
   std::atomic<int64_t> counter_{0}, step_{0};
   std::atomic<int64_t> last_command_{0};  // id
+  TimeSums times_;
 
   absl::Mutex mutex_;
   bool accepted_ ABSL_GUARDED_BY(mutex_) = false;
@@ -168,6 +171,7 @@ v1::WorkerMessage ConnectedSession::ProgressMessage() const {
   progress.set_counter(counter_.load(std::memory_order_relaxed));
   progress.set_step(step_.load(std::memory_order_relaxed));
   progress.set_last_command_id(last_command_.load());
+  *progress.mutable_times() = times_.ToProto();
   return message;
 }
 
@@ -176,6 +180,8 @@ void ConnectedSession::Step(const train::StepReport& report) {
   *message.mutable_progress()->mutable_metrics() = ToProto(report);
   link_.Send(std::move(message));
 }
+
+void ConnectedSession::Times(const train::RankTimes& times) { times_.Add(times); }
 
 train::Command ConnectedSession::Poll() {
   absl::MutexLock lock(&mutex_);

@@ -43,6 +43,7 @@ inline constexpr int kFencedExitStatus = 75;
 // or the coordinator refuses this rank, Await returns Aborted with the reason, and a process that
 // still has its session `exit_grace` later is ended with kFencedExitStatus.
 //
+// Times of ranks travel with the progress, as sums since the process began.
 // Commands and logged steps arrive once and in order.  Thread-safe.
 class Session : public train::GrantSource, public train::Monitor {
  public:

@@ -46,6 +46,15 @@ struct StepReport {
   double grant_wait_seconds = 0;
 };
 
+// Where the time of a rank's steps went; what is no wait is compute.
+struct RankTimes {
+  int64_t steps = 0;
+  double data_wait_seconds = 0;
+  double compute_seconds = 0;
+  double collective_wait_seconds = 0;  // for sums over ranks, with nothing left to compute
+  double grant_wait_seconds = 0;
+};
+
 // Port of the trainer: whom it tells how far it is, and who may interrupt it.
 class Monitor {
  public:
@@ -54,6 +63,8 @@ class Monitor {
   virtual void Progress(Phase phase, int64_t counter, int64_t step) = 0;
   // Rank 0, at logged steps.
   virtual void Step(const StepReport& report) = 0;
+  // Every rank, at logged steps: the times since its last report.
+  virtual void Times(const RankTimes& times) = 0;
   // The command to agree on at the end of this step; only rank 0's counts.
   virtual Command Poll() = 0;
 };

@@ -109,7 +109,10 @@ absl::Status Trainer::Implementation::Reduce(const Batch& batch, const LossParts
                         static_cast<double>(ImagesOfStep());
   const Command command = ports.collective.rank() == 0 ? ports.monitor.Poll() : Command::kNone;
   tail.Fill(weight, loss, command);
-  LTML_RETURN_IF_ERROR(ports.collective.Wait(tail.Start(ports.collective), options.step_limit));
+  const Collective::Ticket ticket = tail.Start(ports.collective);
+  const Clock::time_point begin = Clock::now();
+  LTML_RETURN_IF_ERROR(ports.collective.Wait(ticket, options.step_limit));
+  clock.AddCollectiveWait(begin, Clock::now());
   buckets.Finish();
   tail.Finish();
   return absl::OkStatus();
@@ -146,7 +149,13 @@ void Trainer::Implementation::Apply(const Batch& batch, const model::Logits& log
 void Trainer::Implementation::Report() {
   const bool due =
       completed == 1 || completed % options.log_every_steps == 0 || completed == options.steps;
-  if (!due || ports.collective.rank() != 0) return;
+  if (!due) return;
+  ports.monitor.Times(clock.times());
+  if (ports.collective.rank() == 0) ReportStep();
+  clock.Restart();
+}
+
+void Trainer::Implementation::ReportStep() {
   const LossParts loss = tail.loss();
   ports.monitor.Step({.step = completed,
                       .loss = loss.total,
@@ -157,7 +166,6 @@ void Trainer::Implementation::Report() {
                       .images_per_second = clock.images_per_second(),
                       .data_wait_ratio = clock.data_wait_ratio(),
                       .grant_wait_seconds = clock.grant_wait_seconds()});
-  clock.Restart();
 }
 
 }  // namespace ltml::train

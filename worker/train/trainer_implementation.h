@@ -45,6 +45,7 @@ struct Trainer::Implementation {
   absl::Status Guard() const;
   void Apply(const Batch& batch, const model::Logits& logits);
   void Report();
+  void ReportStep();
   int64_t ImagesOfStep() const { return streams * options.global_batch; }
 
   const TrainerOptions options;

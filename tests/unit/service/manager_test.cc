@@ -18,7 +18,16 @@ TEST_F(ManagerTest, AJobLivesToItsEnd) {
   attempt->events.connected();
   ASSERT_TRUE(Reaches(job->name(), v1::JOB_STATE_RUNNING));
   attempt->events.progress(12);
-  EXPECT_EQ(manager_->Get(job->name())->step(), 12);
+  v1::Progress progress;
+  progress.set_step(12);
+  progress.mutable_times()->set_compute_seconds(4);
+  attempt->events.rank_progress(1, progress);
+  const v1::Job running = *manager_->Get(job->name());
+  EXPECT_EQ(running.step(), 12);
+  ASSERT_EQ(running.ranks_size(), 2);
+  EXPECT_EQ(running.ranks(1).host(), running.attempts(0).placements(0).host());
+  EXPECT_EQ(running.ranks(1).times().compute_seconds(), 4);
+  EXPECT_FALSE(running.ranks(0).has_last_message_time());
   v1::CheckpointWritten checkpoint;
   checkpoint.set_step(500);
   attempt->events.checkpoint(checkpoint);
@@ -33,6 +42,7 @@ TEST_F(ManagerTest, AJobLivesToItsEnd) {
   EXPECT_EQ(store_.Events(job->name(), 0, 100)->size(), 6u);
   const auto ended = *manager_->Get(job->name());
   EXPECT_EQ(ended.step(), 1000);
+  EXPECT_EQ(ended.ranks_size(), 0);
   EXPECT_EQ(ended.evaluations_size(), 1);
   EXPECT_EQ(ended.attempts(0).last_step(), 1000);
   EXPECT_EQ(manager_->Hosts()[0].used_slots() + manager_->Hosts()[1].used_slots(), 0);

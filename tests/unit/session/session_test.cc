@@ -1,5 +1,6 @@
 #include "worker/session/session.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -308,6 +309,33 @@ TEST_F(SessionTest, ProgressGoesUpByItself) {
   absl::SleepFor(absl::Milliseconds(300));
   EXPECT_EQ(server_->Ranks()[1].last_progress, moved);
   EXPECT_GT(server_->Ranks()[1].last_message, moved);
+}
+
+TEST_F(SessionTest, TimesGoUpAsSums) {
+  options_.lease = milliseconds(500);
+  options_.events.progress = [this](int rank, const v1::Progress& progress) {
+    const v1::RankTimes& times = progress.times();
+    if (times.steps() < 5) return;
+    told_.Add(fmt::format("rank {}: {} {} {} {} {}", rank, times.steps(), times.data_wait_seconds(),
+                          times.compute_seconds(), times.collective_wait_seconds(),
+                          times.grant_wait_seconds()));
+  };
+  StartServer();
+  const auto session = Open(RankOptions(1));
+  ASSERT_NE(session, nullptr);
+  session->Times({.steps = 2,
+                  .data_wait_seconds = 0.5,
+                  .compute_seconds = 4,
+                  .collective_wait_seconds = 0.25,
+                  .grant_wait_seconds = 0.125});
+  session->Times({.steps = 3,
+                  .data_wait_seconds = 1,
+                  .compute_seconds = 8,
+                  .collective_wait_seconds = 2,
+                  .grant_wait_seconds = 0});
+  ASSERT_TRUE(told_.AwaitCount(3));
+  // The first of them may have been made between two of the sums.
+  EXPECT_EQ(told_.lines().back(), "rank 1: 5 1.5 12 2.25 0.125");
 }
 
 TEST_F(SessionTest, KeepAlivesRenewTheLease) {

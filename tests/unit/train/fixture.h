@@ -132,9 +132,11 @@ class RecordingMonitor : public Monitor {
  public:
   void Progress(Phase, int64_t counter, int64_t) override { last_counter = counter; }
   void Step(const StepReport& report) override { reports.push_back(report); }
+  void Times(const RankTimes& since_last) override { times.push_back(since_last); }
   Command Poll() override { return ++polls == command_at ? command : Command::kNone; }
 
   std::vector<StepReport> reports;
+  std::vector<RankTimes> times;
   int64_t last_counter = -1;
   int polls = 0;
   int command_at = -1;

@@ -128,6 +128,81 @@ TEST(Ranks, EveryRankLeavesAtTheStepOfTheCommand) {
   });
 }
 
+// Ports that each take their time, so that a time that is missing or in the wrong place is seen.
+template <typename Port>
+class Slow : public Port {
+ public:
+  Slow(Port& port, std::chrono::milliseconds pause) : port_(port), pause_(pause) {}
+
+ protected:
+  Port& Late() {
+    std::this_thread::sleep_for(pause_);
+    return port_;
+  }
+  Port& port_;
+
+ private:
+  const std::chrono::milliseconds pause_;
+};
+struct SlowBatches : Slow<BatchSource> {
+  using Slow::Slow;
+  absl::StatusOr<const Batch*> Next(int64_t step, std::chrono::nanoseconds timeout) override {
+    return Late().Next(step, timeout);
+  }
+};
+struct SlowGrants : Slow<GrantSource> {
+  using Slow::Slow;
+  absl::StatusOr<Grant> Await(int64_t window, std::chrono::nanoseconds timeout) override {
+    return Late().Await(window, timeout);
+  }
+  void Report(int64_t window, const statistics::WindowSums& sums) override {
+    port_.Report(window, sums);
+  }
+};
+struct SlowCollective : Slow<Collective> {
+  using Slow::Slow;
+  int rank() const override { return port_.rank(); }
+  int world_size() const override { return port_.world_size(); }
+  Ticket StartAllReduceSum(Buffer buffer) override { return port_.StartAllReduceSum(buffer); }
+  Ticket StartBroadcast(Buffer buffer, int root) override {
+    return port_.StartBroadcast(buffer, root);
+  }
+  absl::Status Wait(Ticket ticket, std::chrono::nanoseconds timeout) override {
+    return Late().Wait(ticket, timeout);
+  }
+};
+
+TEST(Ranks, EveryRankTellsWhereItsTimeWent) {
+  using std::chrono::milliseconds;
+  JobSetup setup;
+  setup.options.log_every_steps = 2;
+  setup.options.window = 2;
+  Coordinator coordinator(2, setup.network.classes, 0.9, setup.options.window);
+  RunRanks(2, [&](Collective& collective) {
+    RankJob job(setup, collective, coordinator);
+    SlowBatches batches(job.batches, milliseconds(10));
+    SlowGrants grants(job.grants, milliseconds(30));
+    SlowCollective sums(collective, milliseconds(20));
+    auto network = model::Network::Create(setup.network, 17).value();
+    auto trainer =
+        Trainer::Create(setup.options, *network, sums, grants, batches, job.monitor).value();
+    ASSERT_TRUE(trainer->RunUntil(4).ok());
+    // The first step, and then every second one: steps 1, 2, and 3 with 4.
+    ASSERT_EQ(job.monitor.times.size(), 3u);
+    const RankTimes& first = job.monitor.times[0];
+    EXPECT_EQ(first.steps, 1);
+    EXPECT_GE(first.grant_wait_seconds, 0.030);
+    EXPECT_EQ(job.monitor.times[1].grant_wait_seconds, 0);
+    const RankTimes& last = job.monitor.times[2];
+    EXPECT_EQ(last.steps, 2);
+    EXPECT_GE(last.data_wait_seconds, 2 * 0.010);
+    EXPECT_GE(last.collective_wait_seconds, 2 * 0.020);
+    EXPECT_GE(last.grant_wait_seconds, 0.030);
+    EXPECT_GT(last.compute_seconds, 0);
+    EXPECT_EQ(job.monitor.reports.size(), collective.rank() == 0 ? 3u : 0u);
+  });
+}
+
 TEST(Ranks, ANonFiniteLossEndsAllAndNamesItsRank) {
   const JobSetup setup;
   Coordinator coordinator(3, setup.network.classes, 0.9, setup.options.window);
