@@ -20,12 +20,6 @@ std::string WithoutTrailingSpace(std::string line) {
 
 }  // namespace
 
-size_t DisplayWidth(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
-
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
 void Table::AddRow(std::vector<std::string> cells) {
@@ -62,13 +56,6 @@ std::string Bar(double value, double largest, int width) {
   if (!(value > 0) || !(largest > 0) || width < 1) return "";
   const double share = std::min(1.0, value / largest);
   return std::string(static_cast<size_t>(std::max(1.0, std::round(share * width))), '#');
-}
-
-std::string GroupedNumber(int64_t number) {
-  std::string text = std::to_string(number);
-  const size_t first = number < 0 ? 1 : 0;
-  for (size_t place = text.size(); place > first + 3; place -= 3) text.insert(place - 3, ",");
-  return text;
 }
 
 }  // namespace ltml::cli

@@ -1,11 +1,14 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "common/base/text.h"
+
 namespace ltml::cli {
+
+using base::DisplayWidth;
+using base::GroupedNumber;
 
 // A table in plain text: columns as wide as their widest cell (in characters, not bytes), two
 // spaces apart; a rule below the header.
@@ -31,11 +34,5 @@ class Table {
 
 // A bar of value / largest * width characters, at least one for a value above 0.
 std::string Bar(double value, double largest, int width);
-
-// Characters of a UTF-8 text.
-size_t DisplayWidth(std::string_view text);
-
-// "1,234,567".
-std::string GroupedNumber(int64_t number);
 
 }  // namespace ltml::cli

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/status_macros.h"
+
 namespace ltml::coordinator {
 
 class FakeManager::Watcher final : public Subscription {
@@ -150,6 +152,12 @@ absl::StatusOr<v1::Job> FakeManager::Get(const std::string& name) {
   const auto found = jobs_.find(name);
   if (found == jobs_.end()) return absl::NotFoundError("there is no " + name);
   return found->second;
+}
+
+absl::StatusOr<service::LiveJob> FakeManager::Look(const std::string& name) {
+  service::LiveJob live;
+  LTML_ASSIGN_OR_RETURN(live.job, Get(name));
+  return live;
 }
 
 absl::StatusOr<jobs::JobPage> FakeManager::List(const v1::ListJobsRequest& query) {

@@ -49,7 +49,8 @@ class FakeManager final : public service::JobManager {
              std::function<void(absl::StatusOr<v1::Host>)> done) override;
   void Undrain(const std::string& host, const service::Actor& actor,
                std::function<void(absl::StatusOr<v1::Host>)> done) override;
-  std::map<v1::JobState, int64_t> Counts() override { return {}; }
+  absl::StatusOr<service::LiveJob> Look(const std::string& name) override;
+  service::Observation Observe() override { return {}; }
 
  private:
   class Watcher;

@@ -35,12 +35,5 @@ TEST(Bar, IsProportionalAndNeverVanishes) {
   EXPECT_EQ(Bar(1, 0, 20), "");
 }
 
-TEST(GroupedNumber, PutsCommas) {
-  EXPECT_EQ(GroupedNumber(0), "0");
-  EXPECT_EQ(GroupedNumber(999), "999");
-  EXPECT_EQ(GroupedNumber(1000), "1,000");
-  EXPECT_EQ(GroupedNumber(-1234567), "-1,234,567");
-}
-
 }  // namespace
 }  // namespace ltml::cli
