@@ -22,7 +22,7 @@ class Table {
 
   explicit Table(std::vector<Column> columns);
 
-  // As many cells as there are columns.
+  // As many cells as there are columns; text of any origin, shown as base::Visible does.
   void AddRow(std::vector<std::string> cells);
   // Ends in a line break; `colour` prints the header bold.
   std::string Render(bool colour = false) const;
@@ -32,7 +32,7 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// A bar of value / largest * width characters, at least one for a value above 0.
+// A bar of value / largest * width characters in eighths, at least one eighth for a value above 0.
 std::string Bar(double value, double largest, int width);
 
 }  // namespace ltml::cli

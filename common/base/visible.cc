@@ -61,4 +61,13 @@ std::string Visible(std::string_view text) {
   return result;
 }
 
+std::string VisibleLines(std::string_view text) {
+  std::string result;
+  for (size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+    result += Visible(text.substr(0, end)) + '\n';
+    text.remove_prefix(end + 1);
+  }
+  return result + Visible(text);
+}
+
 }  // namespace ltml::base

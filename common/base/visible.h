@@ -10,5 +10,7 @@ namespace ltml::base {
 // separators, and characters that turn the direction of text around become "\xNN", byte by byte.
 // All else stays as it is.
 std::string Visible(std::string_view text);
+// The same line by line: line ends stay.
+std::string VisibleLines(std::string_view text);
 
 }  // namespace ltml::base

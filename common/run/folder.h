@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "ltml/v1/dataset.pb.h"
@@ -23,10 +24,17 @@ inline constexpr char kMetricsFile[] = "metrics.jsonl";
 inline constexpr char kEvaluationsFile[] = "evaluations.jsonl";
 inline constexpr char kReportFile[] = "report.json";
 
-// Of an attempt's folder: the RankStatuses message of an attempt that has ended.
-inline constexpr char kRanksFile[] = "ranks.json";
-
-// RUN/attempts/N, where an attempt's logs and records lie.
+// RUN/attempts/N, where an attempt's logs and records lie; in it, when the attempt has ended,
+// attempt.json, an AttemptSummary message.
 std::filesystem::path AttemptFolder(const std::filesystem::path& run_folder, int64_t epoch);
+inline constexpr char kAttemptFile[] = "attempt.json";
+
+// Epochs of the attempts, newest first.
+std::vector<int64_t> Attempts(const std::filesystem::path& run_folder);
+// The folder of the newest attempt; empty without one.
+std::filesystem::path NewestAttempt(const std::filesystem::path& run_folder);
+
+// Folders checkpoints/step-S that are whole (they have a manifest), newest first.
+std::vector<std::filesystem::path> Checkpoints(const std::filesystem::path& run_folder);
 
 }  // namespace ltml::run

@@ -83,7 +83,7 @@ class LiveRun final : public AttemptRun {
         grace_(std::visit([](const auto& start) { return start.stop_grace; }, options_.start)),
         verdict_(options_.ranks, base::HostName()) {
     for (int rank = 0; rank < options_.ranks; ++rank) {
-      v1::RankStatus& status = *told_.add_ranks();
+      v1::RankStatus& status = *summary_.add_ranks();
       status.set_rank(rank);
       if (rank < std::ssize(options_.rank_hosts)) status.set_host(options_.rank_hosts[rank]);
     }
@@ -101,9 +101,10 @@ class LiveRun final : public AttemptRun {
   absl::Status Launch(launch::LaunchOptions launch);
   bool StartIsUnwanted();
   WorkerEvents Events();
+  void OnHello(int rank, const std::string& host, int64_t first_step);
   void OnProgress(int rank, const v1::Progress& progress);
   void NoteRank(int rank, const v1::Progress& progress);
-  void RecordRanks();
+  void Record(const jobs::RunOutcome& outcome);
   int Interrupts() const { return options_.interrupt == nullptr ? 0 : options_.interrupt->load(); }
   bool CanStop(const std::vector<streams::RankView>& ranks) const;
   void OnTick();
@@ -130,11 +131,12 @@ class LiveRun final : public AttemptRun {
   Verdict verdict_;
   std::optional<Clock::time_point> detached_at_;  // seen while the attempt started
   Clock::time_point launched_;                    // or adopted
+  const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   Clock::time_point last_tick_;
   Clock::time_point judge_from_;  // not earlier
   bool all_back_ = false;         // of adopted ranks
   int64_t last_metrics_step_ = -1;
-  v1::RankStatuses told_;
+  v1::AttemptSummary summary_;
   int interrupts_seen_ = 0;
   bool interrupted_ = false;
   bool ending_ = false;                        // force is under way
@@ -143,6 +145,13 @@ class LiveRun final : public AttemptRun {
   std::unique_ptr<AttemptSessions> sessions_;
   std::unique_ptr<launch::Attempt> attempt_;
 };
+
+void LiveRun::OnHello(int rank, const std::string& host, int64_t first_step) {
+  v1::RankStatus& status = *summary_.mutable_ranks(rank);
+  if (status.host().empty()) status.set_host(host);
+  if (rank == 0) summary_.mutable_attempt()->set_first_step(first_step);
+  if (options_.events.rank_connected) options_.events.rank_connected(rank, host, options_.ranks);
+}
 
 void LiveRun::OnProgress(int rank, const v1::Progress& progress) {
   NoteRank(rank, progress);
@@ -157,27 +166,32 @@ void LiveRun::OnProgress(int rank, const v1::Progress& progress) {
 }
 
 void LiveRun::NoteRank(int rank, const v1::Progress& progress) {
-  v1::RankStatus& status = *told_.mutable_ranks(rank);
+  v1::RankStatus& status = *summary_.mutable_ranks(rank);
   *status.mutable_last_message_time() = base::ToTimestamp(std::chrono::system_clock::now());
   status.set_phase(progress.phase());
-  status.set_step(progress.step());
+  status.set_step(std::max(status.step(), progress.step()));
   *status.mutable_times() = progress.times();
 }
 
 // For the report of a run; nothing else needs it.
-void LiveRun::RecordRanks() {
-  const absl::Status recorded = base::WriteJsonFile(folder_ / run::kRanksFile, told_);
+void LiveRun::Record(const jobs::RunOutcome& outcome) {
+  v1::Attempt& attempt = *summary_.mutable_attempt();
+  attempt.set_epoch(options_.task.attempt_epoch());
+  *attempt.mutable_start_time() = base::ToTimestamp(started_);
+  *attempt.mutable_end_time() = base::ToTimestamp(std::chrono::system_clock::now());
+  attempt.set_last_step(outcome.step);
+  if (outcome.kind == jobs::RunOutcome::Kind::kFailed) *attempt.mutable_failure() = outcome.failure;
+  const absl::Status recorded = base::WriteJsonFile(folder_ / run::kAttemptFile, summary_);
   if (recorded.ok()) return;
-  base::Log(base::LogLevel::kWarning, "ranks_not_recorded", "folder={} reason={}",
+  base::Log(base::LogLevel::kWarning, "attempt_not_recorded", "folder={} reason={}",
             base::LogValue(folder_.string()), base::LogValue(std::string(recorded.message())));
 }
 
 WorkerEvents LiveRun::Events() {
   WorkerEvents events;
   events.hello = [this](int rank, const v1::Hello& hello) {
-    if (!options_.events.rank_connected) return;
-    events_.Post([this, rank, host = hello.host()] {
-      options_.events.rank_connected(rank, host, options_.ranks);
+    events_.Post([this, rank, host = hello.host(), step = hello.resume().step()] {
+      OnHello(rank, host, step);
     });
   };
   events.progress = [this](int rank, const v1::Progress& progress) {
@@ -394,7 +408,7 @@ absl::StatusOr<jobs::RunOutcome> LiveRun::Run() {
   jobs::RunOutcome outcome = Conclude(record);
   sessions_.reset();
   events_.Run(milliseconds(0));
-  if (options_.task.kind() == v1::WorkerTask::KIND_TRAIN) RecordRanks();
+  if (options_.task.kind() == v1::WorkerTask::KIND_TRAIN) Record(outcome);
   attempt_.reset();
   return outcome;
 }

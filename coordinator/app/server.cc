@@ -20,6 +20,7 @@
 #include "common/rpc/credentials.h"
 #include "coordinator/app/job_data.h"
 #include "coordinator/app/service_runner.h"
+#include "coordinator/monitoring/views.h"
 #include "coordinator/rpc/job_api.h"
 #include "coordinator/security/audit_file.h"
 #include "coordinator/store/sqlite_store.h"
@@ -72,6 +73,7 @@ class LiveServer final : public Server {
   std::unique_ptr<WorkerGateway> gateway_;
   std::unique_ptr<ServiceRunner> runner_;
   std::unique_ptr<service::JobManager> manager_;
+  std::unique_ptr<monitoring::Views> views_;
   std::unique_ptr<JobApi> api_;
   std::unique_ptr<grpc::Server> server_;
 };
@@ -116,11 +118,13 @@ absl::Status LiveServer::StartManager() {
   options.prepare_run = [this](const v1::Job& job) { return data_->PrepareRun(job); };
   LTML_ASSIGN_OR_RETURN(manager_, service::JobManager::Start(std::move(options)));
   gateway_->Open();
+  views_ = std::make_unique<monitoring::Views>(*manager_);
   api_ = JobApi::Create({.manager = manager_.get(),
                          .directory = &*directory_,
                          .limit = limit_.get(),
                          .audit = audit_.get(),
-                         .insecure = config_.insecure()});
+                         .insecure = config_.insecure(),
+                         .view = [this](const std::string& job) { return views_->Of(job); }});
   return absl::OkStatus();
 }
 

@@ -2,8 +2,9 @@
 
 #include <grpcpp/impl/codegen/service_type.h>
 
-#include <filesystem>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "coordinator/security/audit.h"
 #include "coordinator/security/identity.h"
@@ -18,6 +19,8 @@ struct JobApiOptions {
   security::RateLimit* limit = nullptr;
   security::AuditLog* audit = nullptr;
   bool insecure = false;  // the listener is plaintext
+  // What GetView answers.
+  std::function<absl::StatusOr<v1::RunView>(const std::string& job)> view;
 };
 
 // JobService and PoolService: identify, check, convert, call the manager, translate.  Every call

@@ -1,7 +1,5 @@
 #include "coordinator/rpc/messages.h"
 
-#include <utility>
-
 #include "common/base/status_macros.h"
 #include "common/statistics/convert.h"
 
@@ -72,16 +70,7 @@ v1::CoordinatorMessage CheckpointConfirmedMessage(int64_t epoch, int64_t step) {
 
 v1::ClassStatistics StatisticsMessage(const streams::AttemptStreams& streams) {
   v1::ClassStatistics message;
-  const statistics::DecayedTotals& totals = streams.latest_totals();
-  for (const auto& [branch, positives] :
-       {std::pair(statistics::kUniform, message.mutable_uniform_positives()),
-        std::pair(statistics::kRebalanced, message.mutable_rebalanced_positives())}) {
-    const auto& seen = totals.at(branch, statistics::kPositive).delivered;
-    const auto& unseen = totals.at(branch, statistics::kNegative).delivered;
-    // Every image counts once for each class, so a stream that the job has leaves no class at zero.
-    if (seen.empty() || seen[0] + unseen[0] == 0) continue;
-    positives->Assign(seen.begin(), seen.end());
-  }
+  statistics::FillPositives(streams.latest_totals(), message);
   if (const auto compensation = streams.latest_compensation()) {
     *message.mutable_compensation() = statistics::ToProto(*compensation);
   }

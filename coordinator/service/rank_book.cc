@@ -1,5 +1,6 @@
 #include "coordinator/service/rank_book.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ltml::service {
@@ -41,7 +42,7 @@ v1::RankTimes RankBook::Heard(int rank, const v1::Progress& progress, UtcTime no
   if (now - heard.newer.time >= kRecent) heard.older = std::exchange(heard.newer, mark);
   *heard.status.mutable_last_message_time() = ToTimestamp(now);
   heard.status.set_phase(progress.phase());
-  heard.status.set_step(progress.step());
+  heard.status.set_step(std::max(heard.status.step(), progress.step()));
   *heard.status.mutable_times() = progress.times();
   return past;
 }

@@ -42,8 +42,9 @@ class Train(harness.WithData):
             # The test set is the validation set, and there is one checkpoint to choose from.
             self.assertEqual(lines[0]['average_precision'],
                              [c.get('average_precision', -1) for c in report['classes']])
-            ranks = json.loads((folder / 'attempts/1/ranks.json').read_text())['ranks']
-            self.assertEqual([rank['times']['steps'] for rank in ranks], ['12', '12'])
+            summary = json.loads((folder / 'attempts/1/attempt.json').read_text())
+            self.assertEqual([r['times']['steps'] for r in summary['ranks']], ['12', '12'])
+            self.assertEqual(summary['attempt']['last_step'], '12')
             names = sorted(p.name for p in (folder / 'checkpoints').iterdir())
             self.assertEqual(names, ['step-000000006', 'step-000000012'])
             self.assert_nothing_left(folder)

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/strings/escaping.h"
+#include "common/base/status_macros.h"
 #include "common/base/token_digest.h"
 #include "common/rpc/channel.h"
 
@@ -74,7 +75,12 @@ void ApiTest::Serve(double requests_per_second, int streams_per_user) {
                          .directory = directory_.get(),
                          .limit = limit_.get(),
                          .audit = &audit_,
-                         .insecure = true});
+                         .insecure = true,
+                         .view = [this](const std::string& job) -> absl::StatusOr<v1::RunView> {
+                           v1::RunView view;
+                           LTML_ASSIGN_OR_RETURN(*view.mutable_job(), manager_.Get(job));
+                           return view;
+                         }});
   const std::string address = "unix:" + (folder_.path() / "socket").string();
   grpc::ServerBuilder builder;
   rpc::ConfigureServer(builder);

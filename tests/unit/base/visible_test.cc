@@ -22,6 +22,11 @@ TEST(Visible, ShowsWhatWouldAct) {
   EXPECT_EQ(Visible("x\xE2\x81\xA6y"), "x\\xe2\\x81\\xa6y") << "isolate";
 }
 
+TEST(Visible, KeepsLinesOfALog) {
+  EXPECT_EQ(VisibleLines("a\x1b\n\nb\tc\r\n"), "a\\x1b\n\nb\\x09c\\x0d\n");
+  EXPECT_EQ(VisibleLines("no end"), "no end");
+}
+
 // The ends of each range of the table of well-formed sequences, and their neighbours.
 TEST(Visible, ShowsBytesThatAreNoUtf8) {
   EXPECT_EQ(Visible("\xFF"), "\\xff");

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace ltml::coordinator {
+namespace ltml::run {
 
 // A file in a run folder.  Ranks write there, so it may be a trap: no symbolic link below the run
 // folder is followed, and only regular files are opened.  Move-only.
@@ -22,12 +22,15 @@ class RunFile {
   ~RunFile();
 
   absl::StatusOr<int64_t> Size() const;
+  // Another file under the same name has another number.
+  uint64_t inode() const { return inode_; }
   // Up to `bytes` from `offset`; fewer at the end of the file.
   absl::StatusOr<std::string> Read(int64_t offset, int64_t bytes) const;
 
  private:
   explicit RunFile(int descriptor) : descriptor_(descriptor) {}
   int descriptor_;
+  uint64_t inode_ = 0;
 };
 
-}  // namespace ltml::coordinator
+}  // namespace ltml::run

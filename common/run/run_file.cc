@@ -1,4 +1,4 @@
-#include "coordinator/rpc/run_files.h"
+#include "common/run/run_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,7 +11,7 @@
 
 #include "common/base/status_macros.h"
 
-namespace ltml::coordinator {
+namespace ltml::run {
 namespace {
 
 constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
@@ -39,12 +39,14 @@ absl::StatusOr<RunFile> RunFile::Open(const std::filesystem::path& run_folder,
   }
   struct stat status {};
   if (::fstat(at.descriptor_, &status) != 0) return Fault(run_folder / relative, errno);
+  at.inode_ = status.st_ino;
   if (S_ISREG(status.st_mode)) return at;
   return absl::FailedPreconditionError(
       fmt::format("{} is not a regular file", (run_folder / relative).string()));
 }
 
-RunFile::RunFile(RunFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+RunFile::RunFile(RunFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), inode_(other.inode_) {}
 
 RunFile::~RunFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -70,4 +72,4 @@ absl::StatusOr<std::string> RunFile::Read(int64_t offset, int64_t bytes) const {
   return text;
 }
 
-}  // namespace ltml::coordinator
+}  // namespace ltml::run
