@@ -47,6 +47,7 @@ FOREIGN = [
     (r'archive(_entry)?\.h', ['common/dataset']),
     (r'toml\+\+/', ['common/config']),
     (r'CLI/', ['cli', 'coordinator/app']),
+    (r'prometheus/|civetweb\.h', ['coordinator/monitoring']),
     (r'SQLiteCpp/|sqlite3\.h', ['coordinator/store']),
     (r'openssl/', ['common/base', 'common/rpc', 'coordinator/security']),
 ]

@@ -9,11 +9,13 @@
 #include <iterator>
 #include <utility>
 
+#include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
 
 namespace ltml::run {
 namespace {
 
+constexpr int64_t kMessageLimitBytes = 256 << 20;
 constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
 absl::Status Fault(const std::filesystem::path& file, int error) {
@@ -70,6 +72,17 @@ absl::StatusOr<std::string> RunFile::Read(int64_t offset, int64_t bytes) const {
   }
   text.resize(filled);
   return text;
+}
+
+absl::StatusOr<bool> ReadMessage(const std::filesystem::path& run_folder,
+                                 const std::filesystem::path& relative,
+                                 google::protobuf::Message* message) {
+  const auto file = RunFile::Open(run_folder, relative);
+  if (absl::IsNotFound(file.status())) return false;
+  LTML_RETURN_IF_ERROR(file.status());
+  LTML_ASSIGN_OR_RETURN(const std::string text, file->Read(0, kMessageLimitBytes));
+  LTML_RETURN_IF_ERROR(base::FromJson(text, (run_folder / relative).string(), message));
+  return true;
 }
 
 }  // namespace ltml::run

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <google/protobuf/message.h>
 #include <sys/stat.h>
 
 #include <cstdint>
@@ -32,5 +33,11 @@ class RunFile {
   int descriptor_;
   uint64_t inode_ = 0;
 };
+
+// A message that a run folder holds as JSON.  False for a file that is not there; InvalidArgument
+// names a damaged one; others as of RunFile.
+absl::StatusOr<bool> ReadMessage(const std::filesystem::path& run_folder,
+                                 const std::filesystem::path& relative,
+                                 google::protobuf::Message* message);
 
 }  // namespace ltml::run

@@ -23,19 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kFileLimitBytes = 256 << 20;
 constexpr int64_t kTailBytes = 6 << 10;
-
-// False for a file that is not there.
-absl::StatusOr<bool> ReadMessage(const fs::path& folder, const fs::path& relative,
-                                 google::protobuf::Message* message) {
-  const auto file = run::RunFile::Open(folder, relative);
-  if (absl::IsNotFound(file.status())) return false;
-  LTML_RETURN_IF_ERROR(file.status());
-  LTML_ASSIGN_OR_RETURN(const std::string text, file->Read(0, kFileLimitBytes));
-  LTML_RETURN_IF_ERROR(base::FromJson(text, (folder / relative).string(), message));
-  return true;
-}
 
 std::optional<google::protobuf::Timestamp> WriteTime(const fs::path& file) {
   struct stat status {};
@@ -85,7 +73,7 @@ absl::Status RunReader::ReadLines() {
 
 absl::Status RunReader::ReadClasses(v1::RunView& view) const {
   v1::DatasetInfo data;
-  LTML_RETURN_IF_ERROR(ReadMessage(folder_, run::kDataFile, &data).status());
+  LTML_RETURN_IF_ERROR(run::ReadMessage(folder_, run::kDataFile, &data).status());
   view.set_train_images(data.images());
   for (const v1::ClassInfo& one : data.classes()) {
     v1::ClassView& row = *view.add_classes();
@@ -113,7 +101,8 @@ absl::Status RunReader::ReadCheckpoint(v1::RunView& view) {
   if (checkpoints.front() != checkpoint_) {
     const fs::path relative = fs::path("checkpoints") / checkpoints.front().filename();
     v1::CheckpointState state;
-    LTML_ASSIGN_OR_RETURN(const bool there, ReadMessage(folder_, relative / "state.json", &state));
+    LTML_ASSIGN_OR_RETURN(const bool there,
+                          run::ReadMessage(folder_, relative / "state.json", &state));
     if (!there) return absl::OkStatus();
     LTML_ASSIGN_OR_RETURN(statistics_, StatisticsOf(state));
     checkpoint_step_ = state.step();
@@ -133,7 +122,7 @@ absl::Status RunReader::ReadAttempts(v1::RunView& view) const {
   for (const int64_t epoch : epochs) {
     v1::AttemptSummary summary;
     const fs::path file = fs::path("attempts") / fmt::format("{}", epoch) / run::kAttemptFile;
-    LTML_ASSIGN_OR_RETURN(const bool there, ReadMessage(folder_, file, &summary));
+    LTML_ASSIGN_OR_RETURN(const bool there, run::ReadMessage(folder_, file, &summary));
     if (!there) summary.mutable_attempt()->set_epoch(epoch);
     *job.add_attempts() = summary.attempt();
     if (there) *job.mutable_ranks() = summary.ranks();
@@ -165,7 +154,8 @@ void RunReader::ReadLogTails(v1::RunView& view) const {
 absl::StatusOr<v1::RunView> RunReader::Read() {
   v1::RunView view;
   v1::Job& job = *view.mutable_job();
-  LTML_ASSIGN_OR_RETURN(const bool there, ReadMessage(folder_, run::kJobFile, job.mutable_spec()));
+  LTML_ASSIGN_OR_RETURN(const bool there,
+                        run::ReadMessage(folder_, run::kJobFile, job.mutable_spec()));
   if (!there) {
     return absl::NotFoundError(
         fmt::format("'{}' is no run folder: it has no {}", folder_.string(), run::kJobFile));
@@ -181,7 +171,7 @@ absl::StatusOr<v1::RunView> RunReader::Read() {
   ReadLogTails(view);
   for (const v1::StepMetrics& step : history_.steps()) *view.add_steps() = step;
   v1::Report report;
-  LTML_ASSIGN_OR_RETURN(const bool finished, ReadMessage(folder_, run::kReportFile, &report));
+  LTML_ASSIGN_OR_RETURN(const bool finished, run::ReadMessage(folder_, run::kReportFile, &report));
   if (finished) *view.mutable_report() = report;
   const bool failed = !job.attempts().empty() && job.attempts().rbegin()->has_failure();
   if (finished || failed) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/log.h"
 #include "coordinator/launch/agent.h"
 #include "coordinator/launch/identity.h"
 #include "coordinator/launch/processes.h"
@@ -61,6 +62,7 @@ int SuperviseWith(const std::string& attempt, const std::string& descriptor) {
 }
 
 int Main(int count, char** arguments) {
+  base::ConfigureLogFromEnvironment();
   const std::vector<std::string> words(arguments + 1, arguments + count);
   const std::string first = words.empty() ? "" : words[0];
   if (first == "--help" || first == "-h") {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/base/durations.h"
 #include "coordinator/service/utc_time.h"
 #include "ltml/v1/job_service.pb.h"
 #include "ltml/v1/pool_service.pb.h"
@@ -12,27 +13,10 @@
 
 namespace ltml::service {
 
-// How often durations fell at or below each bound, as histograms of metrics want it.
-class Durations {
- public:
-  // Ascending, in seconds.
-  explicit Durations(std::vector<double> bounds)
-      : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
-  // For steps of training.
-  static Durations OfSteps();
-  // `times` durations of so many seconds each.
-  void Add(double seconds, int64_t times = 1);
+using base::Durations;
 
-  const std::vector<double>& bounds() const { return bounds_; }
-  // One more than bounds: the last counts what is above all of them.  Not cumulative.
-  const std::vector<int64_t>& counts() const { return counts_; }
-  double sum_seconds() const { return sum_; }
-
- private:
-  std::vector<double> bounds_;
-  std::vector<int64_t> counts_;
-  double sum_ = 0;
-};
+// Without any yet, by bounds that fit a step of training.
+Durations StepDurations();
 
 // What is known of a job beyond what is durable.  Counts never fall while the server runs: steps
 // that a new attempt repeats count once.
@@ -41,7 +25,7 @@ struct LiveJob {
   std::vector<v1::RankStatus>
       ranks;          // with the sums of their times; empty before the first attempt
   int64_t steps = 0;  // completed at least once
-  Durations step_durations = Durations::OfSteps();
+  Durations step_durations = StepDurations();
   std::shared_ptr<const v1::ClassStatistics> statistics;  // null: none yet
   // The newest validation and the one before it, with all classes; null: none yet.
   std::shared_ptr<const v1::Report> validation, validation_before;

@@ -87,6 +87,9 @@ void ApiTest::Serve(double requests_per_second, int streams_per_user) {
   builder.AddListeningPort(address, grpc::InsecureServerCredentials());
   builder.RegisterService(api_->job_service());
   builder.RegisterService(api_->pool_service());
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(meter_.Interceptors());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   server_ = builder.BuildAndStart();
   channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
                                        rpc::ClientArguments());

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/base/durations.h"
+
 namespace ltml::base {
 namespace {
 
@@ -18,6 +20,16 @@ TEST(GroupedNumber, PutsCommas) {
   EXPECT_EQ(GroupedNumber(999), "999");
   EXPECT_EQ(GroupedNumber(1000), "1,000");
   EXPECT_EQ(GroupedNumber(-1234567), "-1,234,567");
+}
+
+TEST(Durations, CountsAtOrBelowEachBound) {
+  Durations durations({1, 10});
+  durations.Add(1);
+  durations.Add(1.5, 3);
+  durations.Add(10);
+  durations.Add(11);
+  EXPECT_EQ(durations.counts(), (std::vector<int64_t>{1, 4, 1}));
+  EXPECT_EQ(durations.sum_seconds(), 1 + 4.5 + 10 + 11);
 }
 
 }  // namespace

@@ -43,16 +43,6 @@ class LiveTest : public ServiceTest {
   }
 };
 
-TEST(Durations, CountsAtOrBelowEachBound) {
-  Durations durations({1, 10});
-  durations.Add(1);
-  durations.Add(1.5, 3);
-  durations.Add(10);
-  durations.Add(11);
-  EXPECT_EQ(durations.counts(), (std::vector<int64_t>{1, 4, 1}));
-  EXPECT_EQ(durations.sum_seconds(), 1 + 4.5 + 10 + 11);
-}
-
 TEST_F(LiveTest, StepsThatAreRepeatedCountOnce) {
   const std::string job = Submit(Spec())->name();
   auto first = AttemptOf(job);
