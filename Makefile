@@ -16,8 +16,10 @@ lint: build
 	scripts/check
 	scripts/lint
 bench: build
-	scripts/build ltml_benchmarks
+	scripts/build ltml_benchmarks comparison_programs
 	build/tests/ltml_benchmarks
+	@if [ -x .deps/peers/bin/python ]; then tests/benchmark/compare.py; \
+	else echo 'comparisons with peers are left out: scripts/peers installs the peers'; fi
 asan tsan: setup
 	cmake --preset $(if $(filter asan,$@),asan-ubsan,tsan)
 	ninja -C build/$(if $(filter asan,$@),asan-ubsan,tsan)

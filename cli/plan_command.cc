@@ -12,7 +12,6 @@
 #include "cli/context.h"
 #include "common/base/status_macros.h"
 #include "common/config/job_file.h"
-#include "common/sampling/class_lists.h"
 #include "common/sampling/streams.h"
 
 namespace ltml::cli {
@@ -111,15 +110,14 @@ absl::Status PlanLines(const v1::JobSpec& job, const dataset::Dataset& train, St
   const uint64_t seed = job.streams().seed();
   const v1::Model::Branches branches = job.model().branches();
   const sampling::UniformStream uniform(seed, train.images());
-  const sampling::ClassLists lists = sampling::MakeClassLists(
-      train.images(), train.classes(), [&](int64_t i) { return train.labels(i); });
   std::vector<PlannedStream> streams;
   if (branches != v1::Model::BRANCHES_REBALANCED) {
     streams.push_back({"uniform", [&](int64_t p) { return uniform.ImageAt(p); }});
   }
   std::optional<sampling::RebalancedStream> rebalanced;
   if (branches != v1::Model::BRANCHES_UNIFORM) {
-    LTML_ASSIGN_OR_RETURN(rebalanced, sampling::RebalancedStream::Create(seed, lists));
+    LTML_ASSIGN_OR_RETURN(rebalanced,
+                          sampling::RebalancedStream::Create(seed, train.class_lists()));
     streams.push_back({"rebalanced", [&](int64_t p) { return rebalanced->ImageAt(p); }});
   }
   for (int64_t step = steps.begin; step < steps.end; ++step) {

@@ -4,10 +4,11 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "common/base/parallel.h"
 #include "common/dataset/dataset.h"
 #include "common/dataset/fingerprint.h"
 #include "common/dataset/import.h"
-#include "common/dataset/parallel.h"
+#include "common/dataset/threads.h"
 #include "common/image/image.h"
 
 namespace ltml::dataset {
@@ -16,7 +17,7 @@ namespace {
 // Reasons by image of [begin, end); empty for a whole picture.
 std::vector<std::string> DecodeRange(const Dataset& dataset, int64_t begin, int64_t end) {
   std::vector<std::string> reasons(end - begin);
-  ParallelFor(end - begin, [&](int64_t i) {
+  base::ParallelFor(end - begin, WorkerThreads(), [&](int64_t i) {
     const auto picture = image::Decode(dataset.bytes(begin + i), {});
     if (!picture.ok()) reasons[i] = std::string(picture.status().message());
   });

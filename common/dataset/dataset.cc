@@ -82,8 +82,26 @@ absl::Status Dataset::OpenFiles() {
   const std::filesystem::path labels = folder_ / kLabelsFile, index = folder_ / kIndexFile;
   LTML_ASSIGN_OR_RETURN(labels_file_, OpenSized(labels, info_.labels_bytes()));
   LTML_ASSIGN_OR_RETURN(labels_, At(labels, DecodeLabels(labels_file_.bytes(), info_)));
+  LTML_RETURN_IF_ERROR(OpenClassLists());
   LTML_ASSIGN_OR_RETURN(index_file_, OpenSized(index, info_.index_bytes()));
   LTML_ASSIGN_OR_RETURN(index_, At(index, DecodeIndex(index_file_.bytes(), info_)));
+  return absl::OkStatus();
+}
+
+absl::Status Dataset::OpenClassLists() {
+  if (info_.classes_bytes() == 0) {
+    if (images() > sampling::kMaxListedImages) {
+      return Damaged(folder_, fmt::format("holds {} images, expected at most {}", images(),
+                                          sampling::kMaxListedImages));
+    }
+    made_lists_ = sampling::MakeClassLists(images(), classes(),
+                                           [this](int64_t image) { return labels(image); });
+    class_lists_ = made_lists_;
+    return absl::OkStatus();
+  }
+  const std::filesystem::path file = folder_ / kClassesFile;
+  LTML_ASSIGN_OR_RETURN(classes_file_, OpenSized(file, info_.classes_bytes()));
+  LTML_ASSIGN_OR_RETURN(class_lists_, At(file, DecodeClasses(classes_file_.bytes(), info_)));
   return absl::OkStatus();
 }
 

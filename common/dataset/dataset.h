@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/files.h"
 #include "common/dataset/layout.h"
+#include "common/sampling/class_lists.h"
 #include "ltml/v1/dataset.pb.h"
 
 namespace ltml::dataset {
@@ -35,6 +36,8 @@ class Dataset {
 
   // Classes of image i in [0, N), ascending.
   std::span<const uint32_t> labels(int64_t image) const;
+  // The images of each class.
+  sampling::ClassListsView class_lists() const { return class_lists_; }
   // Encoded bytes of image i.
   std::span<const std::byte> bytes(int64_t image) const;
   // The image's path as it stood in the imported list.
@@ -43,15 +46,19 @@ class Dataset {
  private:
   Dataset() = default;
   absl::Status OpenFiles();
+  absl::Status OpenClassLists();
 
   std::filesystem::path folder_;
   v1::DatasetInfo info_;
   std::vector<std::string> class_names_;
   std::vector<int64_t> class_counts_;
   base::MappedFile labels_file_;
+  base::MappedFile classes_file_;
   base::MappedFile index_file_;
   std::vector<base::MappedFile> shards_;
   LabelsView labels_;
+  sampling::ClassLists made_lists_;  // of a folder without classes.bin
+  sampling::ClassListsView class_lists_;
   IndexView index_;
 };
 

@@ -19,6 +19,10 @@ FolderWriter::FolderWriter(std::filesystem::path folder, std::vector<std::string
       shards_(folder_, shard_limit_bytes) {}
 
 absl::Status FolderWriter::Add(const Item& item) {
+  if (images() == sampling::kMaxListedImages) {
+    return absl::InvalidArgumentError(
+        fmt::format("a data set holds at most {} images", sampling::kMaxListedImages));
+  }
   const std::string member = fmt::format("{:09}.{}", entries_.size(), item.extension);
   LTML_ASSIGN_OR_RETURN(const ShardWriter::Place place, shards_.Add(member, item.bytes));
   entries_.push_back({.offset = place.offset,
@@ -34,15 +38,27 @@ absl::Status FolderWriter::Add(const Item& item) {
   return absl::OkStatus();
 }
 
+sampling::ClassLists FolderWriter::ListsByClass() const {
+  const std::span<const uint32_t> ids(label_ids_);
+  return sampling::MakeClassLists(
+      images(), static_cast<int>(class_names_.size()), [&](int64_t image) {
+        return ids.subspan(label_offsets_[image],
+                           label_offsets_[image + 1] - label_offsets_[image]);
+      });
+}
+
 absl::Status FolderWriter::WriteFiles(v1::DatasetInfo& info) {
   const auto shards = static_cast<size_t>(info.shards_size());
   const std::string index = EncodeIndex(shards, entries_, names_);
   const std::string labels =
       EncodeLabels(static_cast<int>(class_names_.size()), label_offsets_, label_ids_);
   LTML_RETURN_IF_ERROR(base::WriteFileAtomically(folder_ / kIndexFile, index));
+  const std::string classes = EncodeClasses(images(), ListsByClass());
   LTML_RETURN_IF_ERROR(base::WriteFileAtomically(folder_ / kLabelsFile, labels));
+  LTML_RETURN_IF_ERROR(base::WriteFileAtomically(folder_ / kClassesFile, classes));
   info.set_index_bytes(static_cast<int64_t>(index.size()));
   info.set_labels_bytes(static_cast<int64_t>(labels.size()));
+  info.set_classes_bytes(static_cast<int64_t>(classes.size()));
   return base::WriteJsonFile(folder_ / kInfoFile, info);
 }
 

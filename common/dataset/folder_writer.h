@@ -13,6 +13,7 @@
 #include "common/dataset/fingerprint.h"
 #include "common/dataset/layout.h"
 #include "common/dataset/shard_writer.h"
+#include "common/sampling/class_lists.h"
 #include "ltml/v1/dataset.pb.h"
 
 namespace ltml::dataset {
@@ -34,11 +35,12 @@ class FolderWriter {
 
   int64_t images() const { return static_cast<int64_t>(entries_.size()); }
 
-  // Writes labels.bin, index.bin and last dataset.json, all synced.  Call once, last.
+  // Writes labels.bin, classes.bin, index.bin and last dataset.json, all synced.  Call once, last.
   absl::StatusOr<v1::DatasetInfo> Finish();
 
  private:
   absl::Status WriteFiles(v1::DatasetInfo& info);
+  sampling::ClassLists ListsByClass() const;
 
   std::filesystem::path folder_;
   std::vector<std::string> class_names_;

@@ -12,9 +12,9 @@
 #include "common/dataset/folder_writer.h"
 #include "common/dataset/import_images.h"
 #include "common/dataset/import_records.h"
-#include "common/dataset/parallel.h"
 #include "common/dataset/reader.h"
 #include "common/dataset/staging.h"
+#include "common/dataset/threads.h"
 
 namespace ltml::dataset {
 namespace {

@@ -6,8 +6,9 @@
 #include <system_error>
 
 #include "common/base/files.h"
+#include "common/base/parallel.h"
 #include "common/base/status_macros.h"
-#include "common/dataset/parallel.h"
+#include "common/dataset/threads.h"
 #include "common/image/image.h"
 
 namespace ltml::dataset {
@@ -83,8 +84,8 @@ PreparedImage Prepare(const Record& record, const PrepareOptions& options) {
 std::vector<PreparedImage> PrepareImages(std::span<const Candidate> candidates,
                                          const PrepareOptions& options) {
   std::vector<PreparedImage> prepared(candidates.size());
-  ParallelFor(static_cast<int64_t>(candidates.size()),
-              [&](int64_t i) { prepared[i] = Prepare(*candidates[i].record, options); });
+  base::ParallelFor(static_cast<int64_t>(candidates.size()), WorkerThreads(),
+                    [&](int64_t i) { prepared[i] = Prepare(*candidates[i].record, options); });
   return prepared;
 }
 

@@ -15,15 +15,16 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "files are mapped as they are");
 
 constexpr char kLabelsMagic[8] = {'L', 'T', 'M', 'L', 'L', 'A', 'B', 'L'};
+constexpr char kClassesMagic[8] = {'L', 'T', 'M', 'L', 'C', 'L', 'A', 'S'};
 constexpr char kIndexMagic[8] = {'L', 'T', 'M', 'L', 'I', 'N', 'D', 'X'};
 
-// Both files start with the same 32 bytes.
+// All files start with the same 32 bytes.
 struct Header {
   char magic[8];
   uint32_t version;
-  uint32_t groups;  // classes in labels.bin, shards in index.bin
+  uint32_t groups;  // shards in index.bin, classes in the others
   uint64_t images;
-  uint64_t extent;  // labels in labels.bin, bytes of names in index.bin
+  uint64_t extent;  // bytes of names in index.bin, labels in the others
 };
 static_assert(sizeof(Header) == 32);
 
@@ -64,11 +65,11 @@ absl::StatusOr<Header> DecodeHeader(std::span<const std::byte> bytes, const char
   return header;
 }
 
-// bytes.size() == prefix + images * unit + extent * extent_unit, without overflow.
-absl::Status CheckSize(std::span<const std::byte> bytes, const Header& header, uint64_t prefix,
-                       uint64_t unit, uint64_t extent_unit) {
-  const auto expected = static_cast<unsigned __int128>(header.images) * unit + prefix +
-                        static_cast<unsigned __int128>(header.extent) * extent_unit;
+// bytes.size() == prefix + rows * unit + extent * extent_unit, without overflow.
+absl::Status CheckSize(std::span<const std::byte> bytes, uint64_t prefix, uint64_t rows,
+                       uint64_t unit, uint64_t extent, uint64_t extent_unit) {
+  const auto expected = static_cast<unsigned __int128>(rows) * unit + prefix +
+                        static_cast<unsigned __int128>(extent) * extent_unit;
   if (expected == bytes.size()) return absl::OkStatus();
   const bool fits = expected <= std::numeric_limits<uint64_t>::max();
   return absl::InvalidArgumentError(
@@ -108,6 +109,28 @@ absl::Status CheckRows(const LabelsView& view, const v1::DatasetInfo& info) {
                         counts[k], info.classes(k).images()));
   }
   return absl::OkStatus();
+}
+
+// The list of class k: as many images as info has, ascending.
+absl::Status CheckList(const sampling::ClassListsView& view, int k, const v1::DatasetInfo& info) {
+  const int64_t begin = view.offsets[k], end = view.offsets[k + 1];
+  if (begin < 0 || begin > end || end > std::ssize(view.images)) {
+    return absl::InvalidArgumentError(
+        fmt::format("the list of class {} lies at [{}, {}), expected ascending places up to {}", k,
+                    begin, end, view.images.size()));
+  }
+  LTML_RETURN_IF_ERROR(
+      Expect<int64_t>(fmt::format("the list of class '{}'", info.classes(k).name()), end - begin,
+                      info.classes(k).images()));
+  int64_t last = -1;
+  bool ascending = true;
+  for (const uint32_t image : view.images.subspan(begin, end - begin)) {
+    ascending = ascending && image > last;
+    last = image;
+  }
+  if (ascending && last < info.images()) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "the list of class {} holds other than ascending images below {}", k, info.images()));
 }
 
 absl::Status CheckEntry(const IndexEntry& entry, size_t image, size_t names_bytes,
@@ -160,6 +183,14 @@ std::string EncodeLabels(int classes, std::span<const uint64_t> offsets,
   return out;
 }
 
+std::string EncodeClasses(int64_t images, const sampling::ClassListsView& lists) {
+  std::string out = EncodeHeader(kClassesMagic, static_cast<uint32_t>(lists.classes()),
+                                 static_cast<uint64_t>(images), lists.images.size());
+  Append(out, lists.offsets);
+  Append(out, lists.images);
+  return out;
+}
+
 std::string EncodeIndex(size_t shards, std::span<const IndexEntry> entries,
                         std::string_view names) {
   std::string out =
@@ -174,7 +205,7 @@ absl::StatusOr<LabelsView> DecodeLabels(std::span<const std::byte> bytes,
   const auto images = static_cast<uint64_t>(info.images());
   LTML_ASSIGN_OR_RETURN(const Header header,
                         DecodeHeader(bytes, kLabelsMagic, images, info.classes_size()));
-  LTML_RETURN_IF_ERROR(CheckSize(bytes, header, sizeof header + 8, 8, 4));
+  LTML_RETURN_IF_ERROR(CheckSize(bytes, sizeof header + 8, images, 8, header.extent, 4));
   const std::byte* offsets = bytes.data() + sizeof header;
   const std::byte* class_ids = offsets + 8 * (images + 1);
   const LabelsView view{{reinterpret_cast<const uint64_t*>(offsets), images + 1},
@@ -183,12 +214,30 @@ absl::StatusOr<LabelsView> DecodeLabels(std::span<const std::byte> bytes,
   return view;
 }
 
+absl::StatusOr<sampling::ClassListsView> DecodeClasses(std::span<const std::byte> bytes,
+                                                       const v1::DatasetInfo& info) {
+  const auto images = static_cast<uint64_t>(info.images());
+  const auto classes = static_cast<uint64_t>(info.classes_size());
+  LTML_ASSIGN_OR_RETURN(const Header header, DecodeHeader(bytes, kClassesMagic, images, classes));
+  LTML_RETURN_IF_ERROR(CheckSize(bytes, sizeof header + 8, classes, 8, header.extent, 4));
+  const std::byte* offsets = bytes.data() + sizeof header;
+  const std::byte* listed = offsets + 8 * (classes + 1);
+  const sampling::ClassListsView view{{reinterpret_cast<const int64_t*>(offsets), classes + 1},
+                                      {reinterpret_cast<const uint32_t*>(listed), header.extent}};
+  LTML_RETURN_IF_ERROR(Expect<int64_t>("place of the first list", view.offsets.front(), 0));
+  for (int k = 0; k < info.classes_size(); ++k) LTML_RETURN_IF_ERROR(CheckList(view, k, info));
+  LTML_RETURN_IF_ERROR(
+      Expect<int64_t>("end of the last list", view.offsets.back(), std::ssize(view.images)));
+  return view;
+}
+
 absl::StatusOr<IndexView> DecodeIndex(std::span<const std::byte> bytes,
                                       const v1::DatasetInfo& info) {
   const auto images = static_cast<uint64_t>(info.images());
   LTML_ASSIGN_OR_RETURN(const Header header,
                         DecodeHeader(bytes, kIndexMagic, images, info.shards_size()));
-  LTML_RETURN_IF_ERROR(CheckSize(bytes, header, sizeof header, sizeof(IndexEntry), 1));
+  LTML_RETURN_IF_ERROR(
+      CheckSize(bytes, sizeof header, images, sizeof(IndexEntry), header.extent, 1));
   const std::byte* entries = bytes.data() + sizeof header;
   const std::byte* names = entries + images * sizeof(IndexEntry);
   const IndexView view{{reinterpret_cast<const IndexEntry*>(entries), images},

@@ -9,14 +9,17 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/sampling/class_lists.h"
 #include "ltml/v1/dataset.pb.h"
 
-// Bytes of labels.bin and index.bin (docs/dataset-format.md).  All numbers are little-endian.
+// Bytes of labels.bin, classes.bin and index.bin (docs/dataset-format.md).  All numbers are
+// little-endian.
 namespace ltml::dataset {
 
 inline constexpr int kFormatVersion = 1;
 inline constexpr std::string_view kInfoFile = "dataset.json";
 inline constexpr std::string_view kLabelsFile = "labels.bin";
+inline constexpr std::string_view kClassesFile = "classes.bin";
 inline constexpr std::string_view kIndexFile = "index.bin";
 
 // "shard-00007.tar".
@@ -45,13 +48,16 @@ struct IndexView {
 
 std::string EncodeLabels(int classes, std::span<const uint64_t> offsets,
                          std::span<const uint32_t> class_ids);
+std::string EncodeClasses(int64_t images, const sampling::ClassListsView& lists);
 std::string EncodeIndex(size_t shards, std::span<const IndexEntry> entries, std::string_view names);
 
 // Views into `bytes`, which must be aligned to 8 and outlive them.  Magic, version, size and every
-// offset are checked against `info`; labels also against its class counts.  InvalidArgument says
-// what differs, got against expected, without naming the file.
+// offset are checked against `info`; labels and classes also against its class counts.
+// InvalidArgument says what differs, got against expected, without naming the file.
 absl::StatusOr<LabelsView> DecodeLabels(std::span<const std::byte> bytes,
                                         const v1::DatasetInfo& info);
+absl::StatusOr<sampling::ClassListsView> DecodeClasses(std::span<const std::byte> bytes,
+                                                       const v1::DatasetInfo& info);
 absl::StatusOr<IndexView> DecodeIndex(std::span<const std::byte> bytes,
                                       const v1::DatasetInfo& info);
 

@@ -6,7 +6,7 @@
 #include "absl/status/statusor.h"
 #include "common/image/image.h"
 
-// The decoders behind Decode (image.h), one for each container.
+// What the decoders of both containers share; JPEG's is jpeg_reader.h.
 namespace ltml::image {
 
 // A picture as it is stored, and how to turn it.
@@ -15,7 +15,6 @@ struct Stored {
   int orientation = 1;  // EXIF
 };
 
-absl::StatusOr<Stored> DecodeJpeg(std::span<const std::byte> file, const DecodeOptions& options);
 absl::StatusOr<Stored> DecodePng(std::span<const std::byte> file, const DecodeOptions& options);
 
 // InvalidArgument unless 1 <= width x height <= options.max_pixels with sides of at most 2^20.

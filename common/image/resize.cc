@@ -1,181 +1,26 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "common/base/status_macros.h"
 #include "common/image/image.h"
+#include "common/image/resize_kernels.h"
+#include "common/image/resizer.h"
 #include "fmt/format.h"
 
 namespace ltml::image {
 namespace {
 
 constexpr int64_t kMaxOutputPixels = 178'000'000;
-constexpr int kMaxPrecision = 22;  // 255 x 2^22 still fits int32
 
-// One axis of a resize: `in_size` samples from in_begin on become `out_size`; wanted are the
-// outputs [out_begin, out_end).
-struct Axis {
-  int in_begin = 0, in_size = 0;
-  int out_size = 0, out_begin = 0, out_end = 0;
-};
-
-// Weights of each wanted output in fixed point: output i is the sum over j < counts[i] of
-// weights[i * taps + j] * input[starts[i] + j], rounded and shifted right by `precision`.
-struct Filter {
-  int taps = 0;
-  int precision = 0;
-  std::vector<int> starts;
-  std::vector<int> counts;
-  std::vector<int16_t> weights;
-};
-
-// Most bits for which the largest weight still fits int16.
-int PrecisionFor(double largest_weight) {
-  int precision = 0;
-  while (precision < kMaxPrecision && 0.5 + largest_weight * (1 << (precision + 1)) < (1 << 15)) {
-    ++precision;
-  }
-  return precision;
-}
-
-int HalfUp(double value) { return static_cast<int>(std::floor(value + 0.5)); }
-
-// Triangle of half-width max(scale, 1) around each output's centre, cut at the borders, sum 1.
-class TriangleWeights {
- public:
-  explicit TriangleWeights(const Axis& axis)
-      : axis_(axis),
-        scale_(static_cast<double>(axis.in_size) / axis.out_size),
-        support_(std::max(scale_, 1.0)) {}
-
-  int taps() const { return static_cast<int>(std::ceil(support_)) * 2 + 1; }
-
-  // First input sample and weights of output i.
-  int At(int i, std::vector<double>& weights) const {
-    const double center = scale_ * (i + 0.5);
-    const int begin = std::max(HalfUp(center - support_), 0);
-    const int end = std::min(HalfUp(center + support_), axis_.in_size);
-    weights.resize(end - begin);
-    double sum = 0;
-    for (int j = 0; j < end - begin; ++j) {
-      const double distance = std::abs((j + begin - center + 0.5) / support_);
-      weights[j] = std::max(0.0, 1.0 - distance);
-      sum += weights[j];
-    }
-    for (double& weight : weights) weight /= sum;
-    return begin;
-  }
-
- private:
-  const Axis& axis_;
-  double scale_;
-  double support_;
-};
-
-Filter MakeFilter(const Axis& axis) {
-  const TriangleWeights triangle(axis);
-  Filter filter;
-  filter.taps = std::min(triangle.taps(), axis.in_size);
-  const int outputs = axis.out_end - axis.out_begin;
-  filter.starts.reserve(outputs);
-  filter.counts.reserve(outputs);
-  std::vector<double> exact(size_t{1} * outputs * filter.taps, 0.0);
-  std::vector<double> row;
-  for (int i = 0; i < outputs; ++i) {
-    filter.starts.push_back(axis.in_begin + triangle.At(axis.out_begin + i, row));
-    filter.counts.push_back(static_cast<int>(row.size()));
-    std::copy(row.begin(), row.end(), exact.begin() + std::ptrdiff_t{1} * i * filter.taps);
-  }
-  filter.precision = PrecisionFor(*std::max_element(exact.begin(), exact.end()));
-  filter.weights.resize(exact.size());
-  std::transform(exact.begin(), exact.end(), filter.weights.begin(), [&](double weight) {
-    return static_cast<int16_t>(HalfUp(weight * (1 << filter.precision)));
-  });
-  return filter;
-}
-
-uint8_t Round(int32_t sum, int precision) {
-  return static_cast<uint8_t>(std::clamp(sum >> precision, 0, 255));
-}
-
-// [in_rows, in_width, 3] -> [rows, outputs, 3] for the rows [first_row, first_row + rows).
-void ResizeRows(const Image& in, int first_row, int rows, const Filter& filter, Image& out) {
-  const int32_t half = filter.precision > 0 ? 1 << (filter.precision - 1) : 0;
-  uint8_t* to = out.rgb.data();
-  for (int y = 0; y < rows; ++y) {
-    const uint8_t* row = in.rgb.data() + size_t{3} * in.width * (first_row + y);
-    for (int x = 0; x < out.width; ++x, to += 3) {
-      const uint8_t* from = row + size_t{3} * filter.starts[x];
-      const int16_t* weights = filter.weights.data() + size_t{1} * x * filter.taps;
-      int32_t red = half, green = half, blue = half;
-      for (int j = 0; j < filter.counts[x]; ++j, from += 3) {
-        red += weights[j] * from[0];
-        green += weights[j] * from[1];
-        blue += weights[j] * from[2];
-      }
-      to[0] = Round(red, filter.precision);
-      to[1] = Round(green, filter.precision);
-      to[2] = Round(blue, filter.precision);
-    }
-  }
-}
-
-void AddWeighted(const uint8_t* row, int16_t weight, size_t bytes, int32_t* sums) {
-  for (size_t i = 0; i < bytes; ++i) sums[i] += weight * static_cast<int16_t>(row[i]);
-}
-
-// [rows, width, 3] -> [outputs, width, 3]; row 0 of `in` is input row `first_row`.
-void ResizeColumns(const Image& in, int first_row, const Filter& filter, Image& out) {
-  const int32_t half = filter.precision > 0 ? 1 << (filter.precision - 1) : 0;
-  const size_t bytes = size_t{3} * in.width;
-  std::vector<int32_t> sums(bytes);
-  for (int y = 0; y < out.height; ++y) {
-    std::fill(sums.begin(), sums.end(), half);
-    const uint8_t* from = in.rgb.data() + bytes * (filter.starts[y] - first_row);
-    const int16_t* weights = filter.weights.data() + size_t{1} * y * filter.taps;
-    for (int j = 0; j < filter.counts[y]; ++j) {
-      AddWeighted(from + j * bytes, weights[j], bytes, sums.data());
-    }
-    uint8_t* to = out.rgb.data() + y * bytes;
-    for (size_t i = 0; i < bytes; ++i) to[i] = Round(sums[i], filter.precision);
-  }
-}
-
-Image NewImage(int width, int height) {
-  return {width, height, std::vector<uint8_t>(size_t{3} * width * height)};
-}
-
-Image ResizeAxes(const Image& image, const Axis& x_axis, const Axis& y_axis) {
-  const Filter horizontal = MakeFilter(x_axis);
-  const Filter vertical = MakeFilter(y_axis);
-  const int first_row = vertical.starts.front();
-  const int last_row = vertical.starts.back() + vertical.counts.back();
-  Image between = NewImage(x_axis.out_end - x_axis.out_begin, last_row - first_row);
-  ResizeRows(image, first_row, between.height, horizontal, between);
-  Image out = NewImage(between.width, y_axis.out_end - y_axis.out_begin);
-  ResizeColumns(between, first_row, vertical, out);
-  return out;
-}
-
-absl::Status CheckImage(const Image& image) {
-  if (image.width >= 1 && image.height >= 1 &&
-      image.rgb.size() == size_t{3} * image.width * image.height) {
+absl::Status CheckArea(const Area& area, const View& view) {
+  if (area.left >= 0 && area.top >= 0 && area.left < area.right && area.top < area.bottom &&
+      area.right <= view.width && area.bottom <= view.height) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      fmt::format("cannot resize an image of {} x {} pixels in {} bytes", image.width, image.height,
-                  image.rgb.size()));
-}
-
-absl::Status CheckBox(Box box, int width, int height) {
-  if (box.left >= 0 && box.top >= 0 && box.left < box.right && box.top < box.bottom &&
-      box.right <= width && box.bottom <= height) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      fmt::format("the box [{}, {}) x [{}, {}) is empty or not within {} x {} pixels", box.left,
-                  box.right, box.top, box.bottom, width, height));
+      fmt::format("the box [{}, {}) x [{}, {}) is empty or not within {} x {} pixels", area.left,
+                  area.right, area.top, area.bottom, view.width, view.height));
 }
 
 absl::Status CheckOutput(int64_t width, int64_t height) {
@@ -184,27 +29,106 @@ absl::Status CheckOutput(int64_t width, int64_t height) {
       "cannot resize to {} x {} pixels, expected 1..{} pixels", width, height, kMaxOutputPixels));
 }
 
+absl::Status CheckPlan(const Resizer::Plan& plan, const View& view) {
+  const Box& window = plan.window;
+  LTML_RETURN_IF_ERROR(CheckArea(plan.area, view));
+  LTML_RETURN_IF_ERROR(
+      CheckOutput(int64_t{window.right} - window.left, int64_t{window.bottom} - window.top));
+  if (window.left >= 0 && window.top >= 0 && window.right <= plan.width &&
+      window.bottom <= plan.height) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("the window [{}, {}) x [{}, {}) is not within {} x {} pixels", window.left,
+                  window.right, window.top, window.bottom, plan.width, plan.height));
+}
+
+Image FromPixels(std::span<const uint32_t> pixels, int width, int height) {
+  Image image{width, height, std::vector<uint8_t>(3 * pixels.size())};
+  uint8_t* to = image.rgb.data();
+  for (const uint32_t pixel : pixels) {
+    *to++ = static_cast<uint8_t>(pixel);
+    *to++ = static_cast<uint8_t>(pixel >> 8);
+    *to++ = static_cast<uint8_t>(pixel >> 16);
+  }
+  return image;
+}
+
+absl::StatusOr<Image> ResizeImage(const Image& image, const Resizer::Plan& plan) {
+  LTML_ASSIGN_OR_RETURN(const View view, ViewOf(image));
+  Resizer resizer;
+  LTML_ASSIGN_OR_RETURN(const std::span<const uint32_t> pixels, resizer.Resize(view, plan));
+  const Box& window = plan.window;
+  return FromPixels(pixels, window.right - window.left, window.bottom - window.top);
+}
+
 }  // namespace
 
+absl::StatusOr<View> ViewOf(const Image& image) {
+  if (image.width >= 1 && image.height >= 1 &&
+      image.rgb.size() == size_t{3} * image.width * image.height) {
+    return View{image.rgb.data(), image.width, image.height, size_t{3} * image.width};
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("cannot resize an image of {} x {} pixels in {} bytes", image.width, image.height,
+                  image.rgb.size()));
+}
+
+absl::StatusOr<std::span<const uint32_t>> Resizer::Resize(const View& view, const Plan& plan) {
+  LTML_RETURN_IF_ERROR(CheckPlan(plan, view));
+  const Box& window = plan.window;
+  across_.Make(
+      {view.width, plan.area.left, plan.area.right, plan.width, window.left, window.right});
+  down_.Make(
+      {view.height, plan.area.top, plan.area.bottom, plan.height, window.top, window.bottom});
+  const int width = across_.outputs(), rows = down_.last() - down_.first();
+  between_.resize(std::max(between_.size(), size_t{1} * width * rows));
+  ResizeRows(view, down_.first(), rows, plan.mirror);
+  out_.resize(std::max(out_.size(), size_t{1} * width * down_.outputs()));
+  for (int y = 0; y < down_.outputs(); ++y) {
+    const size_t from = size_t{1} * width * (down_.start(y) - down_.first());
+    BestKernels().down(down_, y,
+                       {between_.data() + from, out_.data() + size_t{1} * width * y, width});
+  }
+  return std::span<const uint32_t>(out_).first(size_t{1} * width * down_.outputs());
+}
+
+// [rows, in_width, 3] -> between_ [rows, outputs], two rows at a time.
+void Resizer::ResizeRows(const View& view, int first_row, int rows, bool mirror) {
+  const int width = across_.outputs();
+  for (int y = 0; y < rows; y += 2) {
+    const int other = std::min(y + 1, rows - 1);
+    uint32_t* to = between_.data() + size_t{1} * width * y;
+    uint32_t* other_to = between_.data() + size_t{1} * width * other;
+    const std::ptrdiff_t begin = mirror ? width - 1 : 0;
+    BestKernels().across(across_, {SafeRow(view, first_row + y), SafeRow(view, first_row + other),
+                                   to + begin, other_to + begin, mirror ? -1 : 1});
+  }
+}
+
+// A row behind which the kernels may read: the next row follows, or the row is copied.
+const uint8_t* Resizer::SafeRow(const View& view, int y) {
+  const size_t row_bytes = size_t{3} * view.width;
+  if (y + 1 < view.height && view.stride >= ResizeKernels::kOverread) return view.row(y);
+  const size_t place = (row_bytes + ResizeKernels::kOverread) * (y % 2);
+  last_row_.resize(std::max(last_row_.size(), 2 * (row_bytes + ResizeKernels::kOverread)));
+  std::copy_n(view.row(y), row_bytes, last_row_.data() + place);
+  return last_row_.data() + place;
+}
+
 absl::StatusOr<Image> Resize(const Image& image, Box box, int out_width, int out_height) {
-  LTML_RETURN_IF_ERROR(CheckImage(image));
-  LTML_RETURN_IF_ERROR(CheckBox(box, image.width, image.height));
-  LTML_RETURN_IF_ERROR(CheckOutput(out_width, out_height));
-  return ResizeAxes(image, {box.left, box.right - box.left, out_width, 0, out_width},
-                    {box.top, box.bottom - box.top, out_height, 0, out_height});
+  const Area area{static_cast<double>(box.left), static_cast<double>(box.top),
+                  static_cast<double>(box.right), static_cast<double>(box.bottom)};
+  return ResizeImage(image, {area, out_width, out_height, {0, 0, out_width, out_height}});
 }
 
 absl::StatusOr<Image> ResizeWindow(const Image& image, int out_width, int out_height, Box window) {
-  LTML_RETURN_IF_ERROR(CheckImage(image));
-  LTML_RETURN_IF_ERROR(CheckBox(window, out_width, out_height));
-  LTML_RETURN_IF_ERROR(
-      CheckOutput(int64_t{window.right} - window.left, int64_t{window.bottom} - window.top));
-  return ResizeAxes(image, {0, image.width, out_width, window.left, window.right},
-                    {0, image.height, out_height, window.top, window.bottom});
+  const Area area{0, 0, static_cast<double>(image.width), static_cast<double>(image.height)};
+  return ResizeImage(image, {area, out_width, out_height, window});
 }
 
 absl::StatusOr<Image> FitOnWhiteSquare(const Image& image, int side) {
-  LTML_RETURN_IF_ERROR(CheckImage(image));
+  LTML_RETURN_IF_ERROR(ViewOf(image).status());
   LTML_RETURN_IF_ERROR(CheckOutput(side, side));
   const int longer = std::max(image.width, image.height);
   const double scale = std::min(1.0, static_cast<double>(side) / longer);
@@ -212,8 +136,7 @@ absl::StatusOr<Image> FitOnWhiteSquare(const Image& image, int side) {
   const int height = std::max(1, static_cast<int>(std::lround(image.height * scale)));
   LTML_ASSIGN_OR_RETURN(const Image fitted,
                         Resize(image, {0, 0, image.width, image.height}, width, height));
-  Image square = NewImage(side, side);
-  std::fill(square.rgb.begin(), square.rgb.end(), uint8_t{255});
+  Image square{side, side, std::vector<uint8_t>(size_t{3} * side * side, 255)};
   const std::ptrdiff_t left = (side - width) / 2, top = (side - height) / 2;
   for (int y = 0; y < height; ++y) {
     std::copy_n(fitted.rgb.begin() + std::ptrdiff_t{3} * width * y, std::ptrdiff_t{3} * width,

@@ -14,7 +14,7 @@ namespace ltml::metrics {
 // Average precision exactly as scikit-learn's average_precision_score: the step-wise sum over
 // distinct scores of (recall gained) x precision; equal scores (0.0 and -0.0 too) form one group.
 // nullopt when no label is positive.  InvalidArgument for a NaN score (its index is named) or sizes
-// that differ.  O(n log n).
+// that differ.  O(n).
 absl::StatusOr<std::optional<double>> AveragePrecision(std::span<const float> scores,
                                                        std::span<const uint8_t> labels);
 absl::StatusOr<std::optional<double>> AveragePrecision(std::span<const double> scores,
@@ -41,8 +41,11 @@ struct Evaluation {
   // Expected mAP of a constant score: share of positives of each class, averaged the same way.
   GroupMeans chance;
 };
+// On up to `threads` threads, to the same bits for any number; each holds the scores of 32 classes.
+// InvalidArgument for sizes that differ and for a NaN score (image and class of the first are
+// named).
 absl::StatusOr<Evaluation> Evaluate(std::span<const float> scores_NK,
                                     std::span<const uint8_t> labels_NK, int classes,
-                                    std::span<const int64_t> train_counts);
+                                    std::span<const int64_t> train_counts, int threads = 1);
 
 }  // namespace ltml::metrics

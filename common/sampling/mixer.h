@@ -8,11 +8,14 @@ namespace ltml::sampling {
 // The increment of SplitMix64: 2^64 divided by the golden ratio, made odd.
 inline constexpr uint64_t kGoldenGamma = 0x9e3779b97f4a7c15;
 
+// What SplitMix64's finaliser multiplies with.
+inline constexpr uint64_t kMixFactors[2] = {0xbf58476d1ce4e5b9, 0x94d049bb133111eb};
+
 // Two multiplications and shifts of SplitMix64's finaliser (Stafford's variant 13).  Its last shift
 // is left out: it only changes the low half, and every user here takes the high bits.
 constexpr uint64_t MixHigh(uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  return (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  x = (x ^ (x >> 30)) * kMixFactors[0];
+  return (x ^ (x >> 27)) * kMixFactors[1];
 }
 
 // SplitMix64's whole finaliser: a bijection of 64-bit words.

@@ -51,6 +51,12 @@ class PermutationDomain {
   int rounds_;
 };
 
+// One round: what is left of x after adding a function of the other half y.
+constexpr uint64_t FeistelRound(uint64_t x, uint64_t y, uint64_t round_key, uint64_t side) {
+  const uint64_t sum = x + MultiplyHigh(MixHigh(round_key + y), side);
+  return sum >= side ? sum - side : sum;
+}
+
 // A keyed bijection of [0, N), evaluated at any place without a table: a generalised Feistel
 // network with cycle walking (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
 //
@@ -91,17 +97,11 @@ class Permutation {
     auto [left, right] = domain_.rows().Split(place);
     uint64_t round_key = key_;
     for (int round = 0; round < domain_.rounds(); round += 2) {
-      left = AddModulo(left, MultiplyHigh(MixHigh(round_key + right), side), side);
-      round_key += kGoldenGamma;
-      right = AddModulo(right, MultiplyHigh(MixHigh(round_key + left), side), side);
-      round_key += kGoldenGamma;
+      left = FeistelRound(left, right, round_key, side);
+      right = FeistelRound(right, left, round_key + kGoldenGamma, side);
+      round_key += 2 * kGoldenGamma;
     }
     return left * side + right;
-  }
-
-  static uint64_t AddModulo(uint64_t a, uint64_t b, uint64_t modulus) {
-    const uint64_t sum = a + b;
-    return sum >= modulus ? sum - modulus : sum;
   }
 
   PermutationDomain domain_;

@@ -54,8 +54,8 @@ class UniformStream {
 // Pure function of (seed, position); O(1) per draw, O(K) memory.  Thread-safe.
 class RebalancedStream {
  public:
-  // InvalidArgument when no class has an image.  Keeps a reference to `lists`, which must live on.
-  static absl::StatusOr<RebalancedStream> Create(uint64_t seed, const ClassLists& lists);
+  // InvalidArgument when no class has an image.  O(K); what `lists` views must live on.
+  static absl::StatusOr<RebalancedStream> Create(uint64_t seed, const ClassListsView& lists);
   struct Draw {
     int64_t image = 0;
     int32_t class_index = 0;  // the class it was drawn for
@@ -66,7 +66,7 @@ class RebalancedStream {
   // Draw at `position` >= 0.
   Draw DrawAt(int64_t position) const;
   int64_t ImageAt(int64_t position) const { return DrawAt(position).image; }
-  // images[i] = ImageAt(first + i), with one class permutation a round.
+  // images[i] = ImageAt(first + i), side by side: several times as fast.  Nothing is allocated.
   void ImagesAt(int64_t first, std::span<int64_t> images) const;
 
  private:
@@ -79,14 +79,20 @@ class RebalancedStream {
     PermutationDomain domain;
   };
 
-  RebalancedStream(uint64_t seed, const ClassLists& lists, std::vector<ClassPlan> classes);
+  RebalancedStream(uint64_t seed, const ClassListsView& lists, std::vector<ClassPlan> classes);
+  static bool HaveNearlyEqualRounds(const std::vector<ClassPlan>& classes);
+  void Locate(uint64_t first, std::span<const uint32_t*> entries,
+              std::span<const uint32_t* const> coming) const;
+  void SortByRounds(std::span<const uint64_t> classes, std::span<uint8_t> order) const;
+  void DrawClasses(uint64_t first, std::span<uint64_t> classes, std::span<uint64_t> rounds) const;
   Draw DrawOf(const ClassPlan& plan, uint64_t round) const;
 
-  const ClassLists* lists_;
+  ClassListsView lists_;
   std::vector<ClassPlan> classes_;
   uint64_t prefix_;
   Divider rounds_;
   PermutationDomain class_domain_;
+  bool equal_rounds_;  // of the classes' permutations, nearly
 };
 
 }  // namespace ltml::sampling

@@ -20,9 +20,9 @@ absl::StatusOr<Scores> EvaluateOn(const std::shared_ptr<const dataset::Dataset>&
       result.scores_NK,
       train::Score(network, **source, data->classes(), flip, *rank.collective, monitor,
                    base::ToNanoseconds(job.limits().evaluation()), step));
-  LTML_ASSIGN_OR_RETURN(
-      result.evaluation,
-      metrics::Evaluate(result.scores_NK, (*source)->labels_NK(), data->classes(), train_counts));
+  LTML_ASSIGN_OR_RETURN(result.evaluation,
+                        metrics::Evaluate(result.scores_NK, (*source)->labels_NK(), data->classes(),
+                                          train_counts, job.resources().threads_per_rank()));
   return result;
 }
 

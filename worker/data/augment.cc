@@ -5,17 +5,10 @@
 #include <optional>
 #include <utility>
 
-#include "common/base/status_macros.h"
-
 namespace ltml::data {
 namespace {
 
 constexpr int kCropTries = 10;
-constexpr std::array<float, 3> kGrey = {0.299f, 0.587f, 0.114f};
-constexpr std::array<double, 3> kMean = {0.485, 0.456, 0.406};
-constexpr std::array<double, 3> kStd = {0.229, 0.224, 0.225};
-// Beyond any real picture; keeps the scaled long side of an extreme strip within int.
-constexpr int64_t kMaxScaledSide = int64_t{1} << 30;
 
 int RoundToInt(double value) { return static_cast<int>(std::nearbyint(value)); }
 
@@ -69,50 +62,6 @@ std::array<JitterStep, 3> DrawJitter(double strength, PositionRandom& random) {
   return steps;
 }
 
-struct Planes {
-  float* red;
-  float* green;
-  float* blue;
-  size_t size;
-};
-
-Planes PlanesOf(std::span<float> pixels) {
-  const size_t size = pixels.size() / 3;
-  return {pixels.data(), pixels.data() + size, pixels.data() + 2 * size, size};
-}
-
-// f v + (1 - f) other, clamped.
-float Blend(float value, float other, float factor) {
-  return std::clamp(factor * value + (1 - factor) * other, 0.0f, 255.0f);
-}
-
-float GreyOf(const Planes& planes, size_t i) {
-  return kGrey[0] * planes.red[i] + kGrey[1] * planes.green[i] + kGrey[2] * planes.blue[i];
-}
-
-float MeanGrey(const Planes& planes) {
-  double sum = 0;
-  for (size_t i = 0; i < planes.size; ++i) sum += GreyOf(planes, i);
-  return static_cast<float>(sum / static_cast<double>(planes.size));
-}
-
-void BlendWith(float other, float factor, std::span<float> pixels) {
-  for (float& value : pixels) value = Blend(value, other, factor);
-}
-
-void Saturate(float factor, const Planes& planes) {
-  for (size_t i = 0; i < planes.size; ++i) {
-    const float grey = GreyOf(planes, i);
-    planes.red[i] = Blend(planes.red[i], grey, factor);
-    planes.green[i] = Blend(planes.green[i], grey, factor);
-    planes.blue[i] = Blend(planes.blue[i], grey, factor);
-  }
-}
-
-int ScaledSide(int side, int shorter, int scaled_shorter) {
-  return static_cast<int>(std::min(int64_t{scaled_shorter} * side / shorter, kMaxScaledSide));
-}
-
 }  // namespace
 
 Augmentation DrawAugmentation(const AugmentOptions& options, int width, int height,
@@ -122,71 +71,6 @@ Augmentation DrawAugmentation(const AugmentOptions& options, int width, int heig
   augmentation.jitter = DrawJitter(options.jitter, random);
   augmentation.crop = DrawCrop(options, width, height, random);
   return augmentation;
-}
-
-void ApplyJitter(std::span<const JitterStep> steps, std::span<float> pixels_3HW) {
-  const Planes planes = PlanesOf(pixels_3HW);
-  for (const JitterStep& step : steps) {
-    if (step.factor == 1) continue;
-    switch (step.kind) {
-      case Jitter::kBrightness:
-        BlendWith(0, step.factor, pixels_3HW);
-        break;
-      case Jitter::kContrast:
-        BlendWith(MeanGrey(planes), step.factor, pixels_3HW);
-        break;
-      case Jitter::kSaturation:
-        Saturate(step.factor, planes);
-        break;
-    }
-  }
-}
-
-void ToPlanes(const image::Image& image, bool flip, std::span<float> pixels_3HW) {
-  const Planes planes = PlanesOf(pixels_3HW);
-  const std::ptrdiff_t step = flip ? -3 : 3;
-  size_t to = 0;
-  for (int y = 0; y < image.height; ++y) {
-    const uint8_t* from = image.rgb.data() + size_t{3} * image.width * y;
-    if (flip) from += size_t{3} * (image.width - 1);
-    for (int x = 0; x < image.width; ++x, from += step, ++to) {
-      planes.red[to] = from[0];
-      planes.green[to] = from[1];
-      planes.blue[to] = from[2];
-    }
-  }
-}
-
-void Normalise(std::span<float> pixels_3HW) {
-  const size_t size = pixels_3HW.size() / 3;
-  for (size_t c = 0; c < 3; ++c) {
-    const auto scale = static_cast<float>(1 / (255 * kStd[c]));
-    const auto shift = static_cast<float>(-kMean[c] / kStd[c]);
-    for (float& value : pixels_3HW.subspan(c * size, size)) value = value * scale + shift;
-  }
-}
-
-absl::Status RenderTraining(const image::Image& image, const Augmentation& augmentation, int size,
-                            std::span<float> pixels_3HW) {
-  LTML_ASSIGN_OR_RETURN(const image::Image resized,
-                        image::Resize(image, augmentation.crop, size, size));
-  ToPlanes(resized, augmentation.flip, pixels_3HW);
-  ApplyJitter(augmentation.jitter, pixels_3HW);
-  Normalise(pixels_3HW);
-  return absl::OkStatus();
-}
-
-absl::Status RenderEvaluation(const image::Image& image, int size, std::span<float> pixels_3HW) {
-  const int shorter = std::min(image.width, image.height);
-  const int scaled = std::max(size, RoundToInt(size * 256.0 / 224.0));
-  const int width = ScaledSide(image.width, shorter, scaled);
-  const int height = ScaledSide(image.height, shorter, scaled);
-  const int left = RoundToInt((width - size) / 2.0), top = RoundToInt((height - size) / 2.0);
-  LTML_ASSIGN_OR_RETURN(const image::Image resized,
-                        image::ResizeWindow(image, width, height, BoxAt(left, top, size, size)));
-  ToPlanes(resized, false, pixels_3HW);
-  Normalise(pixels_3HW);
-  return absl::OkStatus();
 }
 
 }  // namespace ltml::data

@@ -4,10 +4,10 @@
 
 #include "common/base/status_macros.h"
 #include "fmt/format.h"
-#include "worker/data/augment.h"
-#include "worker/data/image_reader.h"
 #include "worker/data/loader.h"
+#include "worker/data/picture_reader.h"
 #include "worker/data/prefetcher.h"
+#include "worker/data/render.h"
 
 namespace ltml::data {
 namespace {
@@ -36,10 +36,15 @@ class EvaluationLoader final : public train::EvaluationSource, private Prefetche
  public:
   EvaluationLoader(std::shared_ptr<const dataset::Dataset> dataset,
                    const EvaluationOptions& options)
-      : options_(options),
-        labels_NK_(DenseLabels(*dataset)),
-        reader_(std::move(dataset), options.apply_orientation, 0),
-        slots_(options.queue_batches) {}
+      : options_(options), dataset_(std::move(dataset)), labels_NK_(DenseLabels(*dataset_)) {
+    for (int i = 0; i < options.queue_batches; ++i) {
+      slots_.emplace_back(options.memory);
+    }
+    for (int i = 0; i < options.threads; ++i) {
+      hands_.push_back({PictureReader(dataset_, options.apply_orientation, nullptr, 0),
+                        Renderer(options.image_size, options.layout)});
+    }
+  }
 
   absl::Status Start() {
     LTML_ASSIGN_OR_RETURN(prefetcher_,
@@ -47,7 +52,7 @@ class EvaluationLoader final : public train::EvaluationSource, private Prefetche
     return absl::OkStatus();
   }
 
-  int64_t images() const override { return reader_.dataset().images(); }
+  int64_t images() const override { return dataset_->images(); }
   int64_t batch() const override { return options_.batch; }
   const std::vector<uint8_t>& labels_NK() const override { return labels_NK_; }
 
@@ -79,19 +84,29 @@ class EvaluationLoader final : public train::EvaluationSource, private Prefetche
     return batch.images;
   }
 
-  absl::Status Work(int slot, int64_t row) override {
+  absl::Status Work(int slot, int64_t row, int thread) override {
     train::EvaluationBatch& batch = slots_[slot];
-    LTML_ASSIGN_OR_RETURN(const ImageReader::Picture picture,
-                          reader_.Read(batch.first_image + row));
+    Hand& hand = hands_[thread];
+    LTML_ASSIGN_OR_RETURN(const image::Decoder::Size size,
+                          hand.reader.Open(batch.first_image + row));
+    LTML_ASSIGN_OR_RETURN(const image::Decoder::Part whole,
+                          hand.reader.Read({0, 0, size.width, size.height}, 1));
     const std::span<float> pixels(batch.pixels_B3HW);
-    return RenderEvaluation(*picture, options_.image_size,
-                            pixels.subspan(row * PixelsOfImage(), PixelsOfImage()));
+    return hand.renderer.Evaluation(whole.view,
+                                    pixels.subspan(row * PixelsOfImage(), PixelsOfImage()));
   }
 
+  // What a thread works with; its memory is reused.
+  struct Hand {
+    PictureReader reader;
+    Renderer renderer;
+  };
+
   const EvaluationOptions options_;
+  const std::shared_ptr<const dataset::Dataset> dataset_;
   const std::vector<uint8_t> labels_NK_;
-  ImageReader reader_;
   std::vector<train::EvaluationBatch> slots_;
+  std::vector<Hand> hands_;                 // [threads]
   std::unique_ptr<Prefetcher> prefetcher_;  // last: its threads end before what they use
 };
 

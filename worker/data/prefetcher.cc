@@ -35,7 +35,7 @@ absl::StatusOr<std::unique_ptr<Prefetcher>> Prefetcher::Create(int threads, int 
 absl::Status Prefetcher::StartThreads(int threads) {
   for (int i = 0; i < threads; ++i) {
     try {
-      threads_.emplace_back([this] { Run(); });
+      threads_.emplace_back([this, i] { Run(i); });
     } catch (const std::system_error& error) {
       return absl::ResourceExhaustedError(
           fmt::format("cannot start loader thread {} of {}: {}; lower data.loader_threads or raise "
@@ -101,7 +101,7 @@ absl::StatusOr<int> Prefetcher::Next(int64_t number, std::chrono::nanoseconds ti
   return SlotOf(index);
 }
 
-void Prefetcher::Run() {
+void Prefetcher::Run(int thread) {
   const auto awake = [this] {
     mutex_.AssertHeld();
     return stopping_ || CanHand() || CanOpen();
@@ -114,7 +114,8 @@ void Prefetcher::Run() {
     if (!item) continue;
     ++running_;
     mutex_.Unlock();
-    absl::Status status = WithoutExceptions([&] { return maker_.Work(item->slot, item->item); });
+    absl::Status status =
+        WithoutExceptions([&] { return maker_.Work(item->slot, item->item, thread); });
     mutex_.Lock();
     --running_;
     Finish(*item, std::move(status));

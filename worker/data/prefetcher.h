@@ -24,8 +24,9 @@ class Prefetcher {
     // Prepares `slot` for batch `number` and says how many items it has (0 is fine).  Calls never
     // overlap, and none for a slot whose batch is being made or read.
     virtual int64_t Plan(int64_t number, int slot) = 0;
-    // Makes one item in [0, items).  Calls for different items overlap.
-    virtual absl::Status Work(int slot, int64_t item) = 0;
+    // Makes one item in [0, items) on the thread numbered `thread` in [0, threads).  Calls for
+    // different items overlap; those of one thread do not.
+    virtual absl::Status Work(int slot, int64_t item, int thread) = 0;
   };
 
   // The numbers first, first + stride, ... below end.  stride >= 1.
@@ -65,7 +66,7 @@ class Prefetcher {
 
   Prefetcher(int slots, Maker& maker) : maker_(maker), batches_(slots) {}
   absl::Status StartThreads(int threads);
-  void Run();
+  void Run(int thread);
 
   int SlotOf(int64_t index) const { return static_cast<int>(index % std::ssize(batches_)); }
   int64_t NumberOf(int64_t index) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

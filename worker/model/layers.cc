@@ -22,9 +22,11 @@ at::Tensor TensorList::FromValues(const std::vector<double>& values, at::IntArra
   return tensor;
 }
 
-at::Tensor TensorList::Normal(std::string name, at::IntArrayRef shape, double deviation) {
+at::Tensor TensorList::Kernel(std::string name, at::IntArrayRef shape, double deviation) {
   const auto values = NormalValues(seed_, name, c10::multiply_integers(shape), deviation);
-  return AddParameter(std::move(name), FromValues(values, shape));
+  at::Tensor kernel = FromValues(values, shape);
+  if (fused_layout_) kernel = kernel.permute({2, 3, 1, 0}).contiguous().permute({3, 2, 0, 1});
+  return AddParameter(std::move(name), kernel);
 }
 
 at::Tensor TensorList::Uniform(std::string name, at::IntArrayRef shape, double bound) {
@@ -44,20 +46,20 @@ at::Tensor TensorList::Buffer(std::string name, at::IntArrayRef shape, double va
 ConvolutionNorm::ConvolutionNorm(TensorList& tensors, const std::string& convolution,
                                  const std::string& norm, const Shape& shape)
     : shape_(shape),
-      weight_(tensors.Normal(
-          convolution + ".weight", {shape.out, shape.in, shape.kernel, shape.kernel},
-          std::sqrt(2.0 / static_cast<double>(shape.out * shape.kernel * shape.kernel)))),
-      scale_(tensors.Constant(norm + ".weight", {shape.out}, 1)),
-      shift_(tensors.Constant(norm + ".bias", {shape.out}, 0)),
-      running_mean_(tensors.Buffer(norm + ".running_mean", {shape.out}, 0)),
-      running_var_(tensors.Buffer(norm + ".running_var", {shape.out}, 1)) {}
+      tensors_{.weight = tensors.Kernel(
+                   convolution + ".weight", {shape.out, shape.in, shape.kernel, shape.kernel},
+                   std::sqrt(2.0 / static_cast<double>(shape.out * shape.kernel * shape.kernel))),
+               .scale = tensors.Constant(norm + ".weight", {shape.out}, 1),
+               .shift = tensors.Constant(norm + ".bias", {shape.out}, 0),
+               .running_mean = tensors.Buffer(norm + ".running_mean", {shape.out}, 0),
+               .running_var = tensors.Buffer(norm + ".running_var", {shape.out}, 1)} {}
 
 at::Tensor ConvolutionNorm::Forward(const at::Tensor& x_BCHW, Mode mode) const {
   const int64_t padding = (shape_.kernel - 1) / 2;
-  const at::Tensor y_BCHW = at::conv2d(x_BCHW, weight_, {}, {shape_.stride, shape_.stride},
+  const at::Tensor y_BCHW = at::conv2d(x_BCHW, tensors_.weight, {}, {shape_.stride, shape_.stride},
                                        at::IntArrayRef{padding, padding});
-  return at::batch_norm(y_BCHW, scale_, shift_, running_mean_, running_var_,
-                        mode == Mode::kTraining, 0.1, 1e-5, true);
+  return at::batch_norm(y_BCHW, tensors_.scale, tensors_.shift, tensors_.running_mean,
+                        tensors_.running_var, mode == Mode::kTraining, 0.1, 1e-5, true);
 }
 
 Linear::Linear(TensorList& tensors, const std::string& name, int64_t in, int64_t out)

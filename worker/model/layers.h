@@ -16,10 +16,13 @@ enum class Mode { kTraining, kFrozen };
 // Makes a network's tensors, in order of execution, and lists them by name.
 class TensorList {
  public:
-  TensorList(uint64_t seed, at::ScalarType type) : seed_(seed), type_(type) {}
+  // fused_layout: the kernels of convolutions are [height][width][in][out] in memory, as the engine
+  // wants them; their shape stays [out, in, height, width].
+  TensorList(uint64_t seed, at::ScalarType type, bool fused_layout)
+      : seed_(seed), type_(type), fused_layout_(fused_layout) {}
 
   // Trainable leaves.
-  at::Tensor Normal(std::string name, at::IntArrayRef shape, double deviation);
+  at::Tensor Kernel(std::string name, at::IntArrayRef shape, double deviation);
   at::Tensor Uniform(std::string name, at::IntArrayRef shape, double bound);
   at::Tensor Constant(std::string name, at::IntArrayRef shape, double value);
   at::Tensor Buffer(std::string name, at::IntArrayRef shape, double value);
@@ -33,6 +36,7 @@ class TensorList {
 
   uint64_t seed_;
   at::ScalarType type_;
+  bool fused_layout_;
   std::vector<NamedTensor> parameters_, buffers_;
 };
 
@@ -47,9 +51,15 @@ class ConvolutionNorm {
                   const Shape& shape);
   at::Tensor Forward(const at::Tensor& x_BCHW, Mode mode) const;
 
+  struct Tensors {
+    at::Tensor weight, scale, shift, running_mean, running_var;
+  };
+  const Shape& shape() const { return shape_; }
+  const Tensors& tensors() const { return tensors_; }
+
  private:
   Shape shape_;
-  at::Tensor weight_, scale_, shift_, running_mean_, running_var_;
+  Tensors tensors_;
 };
 
 // Starts uniform in +-1 / sqrt(in), weight and bias, as PyTorch's.

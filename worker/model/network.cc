@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "worker/model/fused.h"
 #include "worker/model/layers.h"
 #include "worker/model/resnet.h"
 #include "worker/model/tensor_io.h"
@@ -53,10 +54,15 @@ struct Network::Implementation {
   Implementation(const NetworkOptions& options_, uint64_t seed)
       : options(options_),
         plan(PlanOf(options.architecture, options.width)),
-        tensors(seed, options.type),
+        use_fused(options.fused && options.type == at::kFloat && FusedIsAvailable()),
+        tensors(seed, options.type, use_fused),
         trunk(tensors, plan) {
     if (options.branches != Branches::kRebalanced) f.emplace(tensors, "f", plan, options);
     if (options.branches != Branches::kUniform) g.emplace(tensors, "g", plan, options);
+    if (!use_fused) return;
+    std::vector<const Stage*> stages;
+    for (const Branch* branch : Present()) stages.push_back(&branch->layer4());
+    fused = std::make_unique<FusedFeatures>(trunk, stages);
   }
 
   // Logits of both branches, [B, K], undefined where a branch is absent.
@@ -68,13 +74,29 @@ struct Network::Implementation {
     return {f ? f->Forward(features, mode) : at::Tensor(),
             g ? g->Forward(features, mode) : at::Tensor()};
   }
-  Logits RunTogether(const at::Tensor& x_B3HW, int64_t uniform_images, Mode mode) const {
-    const Outputs out = Run(x_B3HW, mode);
-    const int64_t images = x_B3HW.size(0);
+  // The heads over features that the fused kernels have made.
+  Outputs Heads(const std::vector<at::Tensor>& features) const {
+    size_t next = 0;
+    return {f ? f->Head(features[next++]) : at::Tensor(),
+            g ? g->Head(features[next++]) : at::Tensor()};
+  }
+  Logits RunFused(const at::Tensor& x_B3HW, int64_t uniform_images) const {
+    const int uniform = static_cast<int>(uniform_images);
+    const int rebalanced = static_cast<int>(x_B3HW.size(0)) - uniform;
+    const bool apart = options.separate_bn_statistics && uniform > 0 && rebalanced > 0;
+    const Outputs out =
+        Heads(fused->Forward(x_B3HW, apart ? std::vector<int>{uniform, rebalanced}
+                                           : std::vector<int>{uniform + rebalanced}));
+    return Split(out, uniform_images, x_B3HW.size(0));
+  }
+  static Logits Split(const Outputs& out, int64_t uniform_images, int64_t images) {
     return {.u = Rows(out.f, 0, uniform_images),
             .u_hat = Rows(out.g, 0, uniform_images),
             .r = Rows(out.g, uniform_images, images),
             .r_hat = Rows(out.f, uniform_images, images)};
+  }
+  Logits RunTogether(const at::Tensor& x_B3HW, int64_t uniform_images, Mode mode) const {
+    return Split(Run(x_B3HW, mode), uniform_images, x_B3HW.size(0));
   }
   Logits RunApart(const at::Tensor& x_B3HW, int64_t uniform_images, Mode mode) const {
     const Outputs u = Run(Rows(x_B3HW, 0, uniform_images), mode);
@@ -91,9 +113,11 @@ struct Network::Implementation {
 
   const NetworkOptions options;
   const ResnetPlan plan;
+  const bool use_fused;
   TensorList tensors;
   Trunk trunk;
   std::optional<Branch> f, g;
+  std::unique_ptr<FusedFeatures> fused;
 };
 
 absl::StatusOr<std::unique_ptr<Network>> Network::Create(const NetworkOptions& options,
@@ -110,6 +134,7 @@ Network::Network(std::unique_ptr<Implementation> implementation)
 Network::~Network() = default;
 
 Logits Network::Forward(const at::Tensor& x_B3HW, int64_t uniform_images) {
+  if (implementation_->fused) return implementation_->RunFused(x_B3HW, uniform_images);
   const bool two_streams = uniform_images > 0 && uniform_images < x_B3HW.size(0);
   if (implementation_->options.separate_bn_statistics && two_streams) {
     return implementation_->RunApart(x_B3HW, uniform_images, Mode::kTraining);
@@ -123,7 +148,9 @@ Logits Network::ForwardFrozen(const at::Tensor& x_B3HW, int64_t uniform_images) 
 
 at::Tensor Network::Predict(const at::Tensor& x_B3HW) {
   const at::NoGradGuard no_gradient;
-  const auto [f, g] = implementation_->Run(x_B3HW, Mode::kFrozen);
+  const auto [f, g] = implementation_->fused
+                          ? implementation_->Heads(implementation_->fused->Predict(x_B3HW))
+                          : implementation_->Run(x_B3HW, Mode::kFrozen);
   if (!f.defined()) return g.sigmoid();
   if (!g.defined()) return f.sigmoid();
   return (f.sigmoid() + g.sigmoid()) / 2;
@@ -131,6 +158,11 @@ at::Tensor Network::Predict(const at::Tensor& x_B3HW) {
 
 const std::vector<NamedTensor>& Network::parameters() const {
   return implementation_->tensors.parameters();
+}
+
+bool Network::OverwritesGradient(int index) const {
+  return implementation_->fused != nullptr &&
+         !parameters()[index].name.substr(1).starts_with(".head");
 }
 
 const std::vector<NamedTensor>& Network::buffers() const {

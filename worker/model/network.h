@@ -24,6 +24,9 @@ struct NetworkOptions {
   Branches branches = Branches::kBoth;
   bool separate_bn_statistics = false;
   at::ScalarType type = at::kFloat;  // kDouble in tests
+  // Convolutions and batch norm by our own kernels (worker/engine) where the type is float32 and
+  // the processor has AVX2; otherwise by LibTorch.
+  bool fused = true;
 };
 
 struct NamedTensor {
@@ -59,7 +62,10 @@ class Network {
   at::Tensor Predict(const at::Tensor& x_B3HW);
 
   // Trainable tensors in order of execution: trunk, then f, then g.  Leaves with requires_grad.
+  // Kernels of convolutions may lie in memory in another order than their shape says.
   const std::vector<NamedTensor>& parameters() const;
+  // Whether backward overwrites the gradient of parameter `index`, instead of adding to it.
+  bool OverwritesGradient(int index) const;
   // Running means and variances, in order of execution.
   const std::vector<NamedTensor>& buffers() const;
 

@@ -29,6 +29,8 @@ class Block {
   Block(TensorList& tensors, const std::string& name, const ResnetPlan& plan, int64_t in,
         int64_t planes, int64_t stride);
   at::Tensor Forward(const at::Tensor& x_BCHW, Mode mode) const;
+  const std::vector<ConvolutionNorm>& path() const { return path_; }
+  const std::optional<ConvolutionNorm>& downsample() const { return downsample_; }
 
  private:
   std::vector<ConvolutionNorm> path_;
@@ -40,6 +42,7 @@ class Stage {
  public:
   Stage(TensorList& tensors, const std::string& prefix, const ResnetPlan& plan, int stage);
   at::Tensor Forward(at::Tensor x_BCHW, Mode mode) const;
+  const std::vector<Block>& blocks() const { return blocks_; }
 
  private:
   std::vector<Block> blocks_;
@@ -51,6 +54,7 @@ class Trunk {
   Trunk(TensorList& tensors, const ResnetPlan& plan);
   at::Tensor Stem(const at::Tensor& x_B3HW, Mode mode) const;
   at::Tensor Forward(const at::Tensor& x_B3HW, Mode mode) const;
+  const ConvolutionNorm& stem() const { return stem_; }
   const std::array<Stage, 3>& stages() const { return stages_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,11 +13,16 @@ namespace ltml::train {
 // The images of one rank's slice of a global step.  Rows of the uniform stream come first, then the
 // rows of the re-balanced stream.
 struct Batch {
+  Batch() = default;
+  // Its pixels lie in `memory`.
+  explicit Batch(std::pmr::memory_resource* memory) : pixels_B3HW(memory) {}
+
   int64_t step = 0;
   int64_t uniform_images = 0;
   int64_t rebalanced_images = 0;
-  // [B, 3, H, W], normalised float32, B = uniform_images + rebalanced_images.
-  std::vector<float> pixels_B3HW;
+  // [B, 3, H, W], or [B, H, W, 3] where the source was asked for that; normalised float32,
+  // B = uniform_images + rebalanced_images.
+  std::pmr::vector<float> pixels_B3HW;
   // [B, K], 0 or 1.
   std::vector<float> labels_BK;
   // Images' numbers in the data set, [B].
@@ -36,9 +42,12 @@ class BatchSource {
 
 // Port of the evaluation: images of a data set in order, in batches of one fixed size.
 struct EvaluationBatch {
+  EvaluationBatch() = default;
+  explicit EvaluationBatch(std::pmr::memory_resource* memory) : pixels_B3HW(memory) {}
+
   int64_t first_image = 0;
-  int64_t images = 0;              // rows that count; the others are padding (zeros)
-  std::vector<float> pixels_B3HW;  // [batch, 3, H, W]
+  int64_t images = 0;                   // rows that count; the others are padding (zeros)
+  std::pmr::vector<float> pixels_B3HW;  // [batch, 3, H, W], or [batch, H, W, 3]
 };
 class EvaluationSource {
  public:

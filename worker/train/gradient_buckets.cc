@@ -20,10 +20,10 @@ struct GradientBuckets::Hook : torch::autograd::PostAccumulateGradHook {
 namespace {
 
 std::vector<BucketItem> ItemsOf(const std::vector<model::NamedTensor>& parameters,
-                                const std::vector<int>& parts) {
+                                const std::vector<GradientBuckets::Trait>& traits) {
   std::vector<BucketItem> items;
   for (size_t i = 0; i < parameters.size(); ++i) {
-    items.push_back({.elements = parameters[i].tensor.numel(), .part = parts[i]});
+    items.push_back({.elements = parameters[i].tensor.numel(), .part = traits[i].part});
   }
   return items;
 }
@@ -47,12 +47,12 @@ Buffer BufferOf(const at::Tensor& flat) {
 }
 
 GradientBuckets::GradientBuckets(std::vector<model::NamedTensor> parameters,
-                                 const std::vector<int>& parts, int64_t bucket_bytes,
+                                 std::vector<Trait> traits, int64_t bucket_bytes,
                                  Collective& collective)
-    : parameters_(std::move(parameters)), collective_(collective) {
+    : parameters_(std::move(parameters)), traits_(std::move(traits)), collective_(collective) {
   const auto options = parameters_.front().tensor.options().requires_grad(false);
   const int64_t element_bytes = static_cast<int64_t>(options.dtype().itemsize());
-  layout_ = LayOutBuckets(ItemsOf(parameters_, parts), element_bytes, bucket_bytes);
+  layout_ = LayOutBuckets(ItemsOf(parameters_, traits_), element_bytes, bucket_bytes);
   for (const int64_t elements : layout_.bucket_elements) {
     values_.push_back(at::zeros({elements}, options));
     gradients_.push_back(at::zeros({elements}, options));
@@ -92,7 +92,9 @@ at::Tensor GradientBuckets::ViewLike(int index, const std::vector<at::Tensor>& f
 }
 
 void GradientBuckets::Begin() {
-  for (at::Tensor& flat : gradients_) flat.zero_();
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (!traits_[i].overwritten) parameters_[i].tensor.mutable_grad().zero_();
+  }
   missing_ = parameters_in_bucket_;
   next_to_start_ = 0;
 }

@@ -23,15 +23,18 @@ namespace ltml::train {
 // memory to the collective for good.
 class GradientBuckets {
  public:
-  // `parameters` in order of execution, leaves of one floating-point type with requires_grad;
-  // `parts[i]` is the part of the network that parameter i belongs to.
-  GradientBuckets(std::vector<model::NamedTensor> parameters, const std::vector<int>& parts,
+  // `parameters` in order of execution, leaves of one floating-point type with requires_grad.
+  struct Trait {
+    int part = 0;              // of the network, that the parameter belongs to
+    bool overwritten = false;  // backward overwrites the gradient, instead of adding to it
+  };
+  GradientBuckets(std::vector<model::NamedTensor> parameters, std::vector<Trait> traits,
                   int64_t bucket_bytes, Collective& collective);
   ~GradientBuckets();
   GradientBuckets(const GradientBuckets&) = delete;
   GradientBuckets& operator=(const GradientBuckets&) = delete;
 
-  // Zeroes all gradients; the sums of this step start from now on.
+  // Zeroes the gradients that backward adds to; the sums of this step start from now on.
   void Begin();
   // After backward: starts the buckets that have a parameter without a gradient (zero then).
   void StartRemaining();
@@ -58,6 +61,7 @@ class GradientBuckets {
   void StartReady();
 
   std::vector<model::NamedTensor> parameters_;
+  const std::vector<Trait> traits_;
   Collective& collective_;
   BucketLayout layout_;
   std::vector<at::Tensor> values_, gradients_;

@@ -15,7 +15,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Memory of a batch as a tensor, without a copy.  Torch has no view of constants.
-at::Tensor TensorOver(const std::vector<float>& values, at::IntArrayRef shape) {
+at::Tensor TensorOver(std::span<const float> values, at::IntArrayRef shape) {
   return at::from_blob(const_cast<float*>(values.data()), shape, at::kFloat);
 }
 

@@ -39,13 +39,14 @@ std::vector<model::NamedTensor> AllParameters(const model::Network& network,
 }
 
 // Learnable compensation is ready with the branch that comes first in backward.
-std::vector<int> PartsOf(const std::vector<model::NamedTensor>& network_parameters, size_t count) {
-  std::vector<int> parts;
-  for (const model::NamedTensor& parameter : network_parameters) {
-    parts.push_back(PartOf(parameter.name));
+std::vector<GradientBuckets::Trait> TraitsOf(const model::Network& network, size_t count) {
+  std::vector<GradientBuckets::Trait> traits;
+  for (const model::NamedTensor& parameter : network.parameters()) {
+    const bool overwritten = network.OverwritesGradient(static_cast<int>(traits.size()));
+    traits.push_back({.part = PartOf(parameter.name), .overwritten = overwritten});
   }
-  parts.resize(count, parts.back());
-  return parts;
+  traits.resize(count, {.part = traits.back().part});
+  return traits;
 }
 
 bool HasClasses(const statistics::Compensation& compensation, size_t classes) {
@@ -116,10 +117,10 @@ Trainer::Implementation::Implementation(const TrainerOptions& from, const Traine
       type(to.network.parameters().front().tensor.scalar_type()),
       rho_K(at::tensor(from.rho, at::kDouble).to(type)),
       compensation(from, classes, type, has_branch),
-      buckets(AllParameters(to.network, compensation),
-              PartsOf(to.network.parameters(),
-                      to.network.parameters().size() + compensation.parameters().size()),
-              from.bucket_bytes, to.collective),
+      buckets(
+          AllParameters(to.network, compensation),
+          TraitsOf(to.network, to.network.parameters().size() + compensation.parameters().size()),
+          from.bucket_bytes, to.collective),
       optimizer(from, buckets),
       tail(from.frozen_batch_norm ? std::vector<model::NamedTensor>() : to.network.buffers(),
            to.collective.rank(), to.collective.world_size()),

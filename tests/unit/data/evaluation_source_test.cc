@@ -2,8 +2,8 @@
 
 #include "gmock/gmock.h"
 #include "tests/unit/data/small_dataset.h"
-#include "worker/data/augment.h"
 #include "worker/data/loader.h"
+#include "worker/data/render.h"
 
 namespace ltml::data {
 namespace {
@@ -19,13 +19,16 @@ EvaluationOptions Options() {
   return options;
 }
 
-std::vector<float> Expected(const dataset::Dataset& set, int64_t number) {
-  std::vector<float> pixels(4 * kPixels, 0.0f);
+std::pmr::vector<float> Expected(const dataset::Dataset& set, int64_t number) {
+  std::pmr::vector<float> pixels(4 * kPixels, 0.0f);
+  Renderer renderer(14, Layout::kPlanes);
   for (int64_t row = 0; row < 4 && 4 * number + row < set.images(); ++row) {
     const auto image = image::Decode(set.bytes(4 * number + row), {});
     EXPECT_TRUE(image.ok());
     EXPECT_TRUE(
-        RenderEvaluation(*image, 14, std::span(pixels).subspan(row * kPixels, kPixels)).ok());
+        renderer
+            .Evaluation(*image::ViewOf(*image), std::span(pixels).subspan(row * kPixels, kPixels))
+            .ok());
   }
   return pixels;
 }

@@ -1,10 +1,15 @@
 #include "worker/data/loader.h"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <memory_resource>
+#include <set>
 #include <string>
 
 #include "gmock/gmock.h"
 #include "tests/unit/data/small_dataset.h"
+#include "worker/data/render.h"
 
 namespace ltml::data {
 namespace {
@@ -102,9 +107,9 @@ TEST(Loader, SlicesOfAllRanksAreTheGlobalStep) {
       ranks.push_back(Load(set, options));
     }
     for (size_t step = 0; step < whole.size(); ++step) {
-      std::vector<float> uniform, rebalanced;
+      std::pmr::vector<float> uniform, rebalanced;
       for (const auto& rank : ranks) {
-        const std::vector<float>& pixels = rank[step].pixels_B3HW;
+        const auto& pixels = rank[step].pixels_B3HW;
         const auto middle = pixels.begin() + rank[step].uniform_images * kPixels;
         uniform.insert(uniform.end(), pixels.begin(), middle);
         rebalanced.insert(rebalanced.end(), middle, pixels.end());
@@ -127,12 +132,98 @@ TEST(Loader, GoesOnInTheMiddleAsIfItHadNeverStopped) {
 TEST(Loader, AugmentsTheSameImageDifferentlyAtEachDraw) {
   const SmallDataset set(1);
   const std::vector<Batch> batches = Load(set, Options());
-  const std::vector<float>& pixels = batches[0].pixels_B3HW;
+  const auto& pixels = batches[0].pixels_B3HW;
   const std::vector<float> first(pixels.begin(), pixels.begin() + kPixels);
   for (int row = 1; row < 12; ++row) {
     const auto begin = pixels.begin() + row * kPixels;
     EXPECT_FALSE(std::equal(first.begin(), first.end(), begin)) << "row " << row;
   }
+}
+
+// Large and small pictures, some drawn twice in a step at other scales: what is kept, and what is
+// read for other rows, changes nothing.
+TEST(Loader, ReadsLargePicturesInPartsAndScaled) {
+  const SmallDataset set(5, 3);
+  LoaderOptions options = Options();
+  options.image_size = 8;
+  options.cache_bytes = 0;
+  const std::vector<Batch> reference = Load(set, options);
+  options.cache_bytes = 1 << 20;
+  options.threads = 3;
+  ExpectEqual(Load(set, options), reference);
+  const auto dataset = set.Open();
+  image::Decoder decoder;
+  Renderer renderer(8, Layout::kPlanes);
+  std::set<int> scales;
+  for (const Batch& batch : reference) {
+    for (int64_t row = 0; row < std::ssize(batch.images); ++row) {
+      const bool uniform = row < batch.uniform_images;
+      const int64_t position = 6 * batch.step + (uniform ? row : row - batch.uniform_images);
+      PositionRandom random(options.seed, uniform ? 0 : 1, position);
+      const auto size = decoder.Open(dataset->bytes(batch.images[row]));
+      ASSERT_TRUE(size.ok());
+      const Augmentation augmentation = DrawAugmentation({}, size->width, size->height, random);
+      const int scale = image::ScaleFor(augmentation.crop, 8);
+      scales.insert(scale);
+      const auto part = decoder.Read(augmentation.crop, scale);
+      std::vector<float> expected(3 * 8 * 8);
+      ASSERT_TRUE(renderer.Training(*part, scale, augmentation, expected).ok());
+      ASSERT_TRUE(std::equal(expected.begin(), expected.end(),
+                             batch.pixels_B3HW.begin() + row * std::ssize(expected)));
+    }
+  }
+  EXPECT_GE(scales.size(), 3u);
+}
+
+TEST(Loader, LaysValuesOutAsAsked) {
+  const SmallDataset set(7);
+  LoaderOptions options = Options();
+  const std::vector<Batch> planes = Load(set, options);
+  options.layout = Layout::kInterleaved;
+  const std::vector<Batch> interleaved = Load(set, options);
+  constexpr int64_t kPlane = 16 * 16;
+  for (size_t i = 0; i < planes.size(); ++i) {
+    for (int64_t at = 0; at < std::ssize(planes[i].pixels_B3HW); ++at) {
+      const int64_t row = at / kPixels, c = at % kPixels / kPlane, pixel = at % kPlane;
+      ASSERT_EQ(planes[i].pixels_B3HW[at],
+                interleaved[i].pixels_B3HW[row * kPixels + 3 * pixel + c]);
+    }
+  }
+}
+
+// Memory with a count, as one that pins it would be.
+class CountedMemory : public std::pmr::memory_resource {
+ public:
+  std::atomic<int64_t> taken = 0, held = 0;
+
+ private:
+  void* do_allocate(size_t bytes, size_t alignment) override {
+    ++taken;
+    held += static_cast<int64_t>(bytes);
+    return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+  }
+  void do_deallocate(void* place, size_t bytes, size_t alignment) override {
+    held -= static_cast<int64_t>(bytes);
+    std::pmr::new_delete_resource()->deallocate(place, bytes, alignment);
+  }
+  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+};
+
+TEST(Loader, KeepsBatchesInTheMemoryItWasGiven) {
+  const SmallDataset set(7);
+  CountedMemory memory;
+  LoaderOptions options = Options();
+  options.memory = &memory;
+  {
+    auto loader = MakeLoader(set.Open(), options);
+    ASSERT_TRUE(loader.ok());
+    for (int64_t step = 0; step < options.steps; ++step) {
+      ASSERT_TRUE((*loader)->Next(step, seconds(20)).ok());
+    }
+    EXPECT_EQ(memory.taken, options.queue_batches);
+    EXPECT_EQ(memory.held, options.queue_batches * 12 * kPixels * int64_t{sizeof(float)});
+  }
+  EXPECT_EQ(memory.held, 0);
 }
 
 TEST(Loader, DrawsFromOneStreamAlone) {

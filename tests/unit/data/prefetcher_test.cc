@@ -1,5 +1,6 @@
 #include "worker/data/prefetcher.h"
 
+#include <array>
 #include <atomic>
 #include <mutex>
 
@@ -23,7 +24,7 @@ class Adder : public Prefetcher::Maker {
     ++planned;
     return number % 4;
   }
-  absl::Status Work(int slot, int64_t item) override {
+  absl::Status Work(int slot, int64_t item, int) override {
     if (numbers[slot] == bad_number && item >= 1) {
       return absl::InvalidArgumentError(fmt::format("item {}", item));
     }
@@ -109,12 +110,32 @@ TEST(Prefetcher, StartsAgainAnywhere) {
 class Stuck : public Prefetcher::Maker {
  public:
   int64_t Plan(int64_t, int) override { return 1; }
-  absl::Status Work(int, int64_t) override {
+  absl::Status Work(int, int64_t, int) override {
     release.WaitForNotificationWithTimeout(absl::Seconds(20));
     return absl::OkStatus();
   }
   absl::Notification release;
 };
+
+// Counts calls by thread; no thread is in two calls at once.
+class PerThread : public Prefetcher::Maker {
+ public:
+  int64_t Plan(int64_t, int) override { return 5; }
+  absl::Status Work(int, int64_t, int thread) override {
+    EXPECT_EQ(busy[thread].exchange(1), 0);
+    std::this_thread::yield();
+    busy[thread] = 0;
+    return absl::OkStatus();
+  }
+  std::array<std::atomic<int>, 3> busy = {};
+};
+
+TEST(Prefetcher, NumbersItsThreads) {
+  PerThread maker;
+  auto prefetcher = Prefetcher::Create(3, 2, maker);
+  ASSERT_TRUE((*prefetcher)->Start({0, 200}, seconds(1)).ok());
+  for (int64_t n = 0; n < 200; ++n) ASSERT_TRUE((*prefetcher)->Next(n, seconds(10)).ok());
+}
 
 TEST(Prefetcher, GivesUpAtTheDeadlineAndGoesOnLater) {
   Stuck stuck;

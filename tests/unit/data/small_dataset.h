@@ -18,7 +18,8 @@ namespace ltml::data {
 // fifth one class 3 too; sizes and colours differ.
 class SmallDataset {
  public:
-  explicit SmallDataset(int images) {
+  // Sides are multiplied by `enlarge`.
+  explicit SmallDataset(int images, int enlarge = 1) : enlarge_(enlarge) {
     auto folder = base::PrivateFolder::Create("ltml-data");
     EXPECT_TRUE(folder.ok()) << folder.status();
     folder_ = *std::move(folder);
@@ -63,7 +64,7 @@ class SmallDataset {
 
  private:
   void WriteImage(int i) {
-    image::Image image{20 + i % 7, 16 + i % 5, {}};
+    image::Image image{enlarge_ * (20 + i % 7), enlarge_ * (16 + i % 5), {}};
     for (int p = 0; p < image.width * image.height; ++p) {
       for (int c = 0; c < 3; ++c) {
         image.rgb.push_back(static_cast<uint8_t>(40 * c + 11 * i + 5 * (p % image.width)));
@@ -75,6 +76,7 @@ class SmallDataset {
     EXPECT_TRUE(base::WriteFileAtomically(folder_.path() / fmt::format("{}.jpg", i), text).ok());
   }
 
+  int enlarge_;
   base::PrivateFolder folder_;
 };
 

@@ -45,7 +45,7 @@ TEST_F(DatasetTest, MissingFolderAndFolderThatIsNoDataSet) {
 }
 
 TEST_F(DatasetTest, TruncatedOrGrownFilesAreNamedWithBothSizes) {
-  for (const char* file : {"shard-00000.tar", "labels.bin", "index.bin"}) {
+  for (const char* file : {"shard-00000.tar", "labels.bin", "classes.bin", "index.bin"}) {
     const auto size = std::filesystem::file_size(Set() / file);
     Resize(file, -1);
     EXPECT_THAT(OpenFault(), AllOf(HasSubstr((Set() / file).string()),
@@ -79,10 +79,10 @@ TEST_F(DatasetTest, WrongDatasetJson) {
   EXPECT_THAT(with("{", "["), HasSubstr("cannot be read"));
 }
 
-// Every byte of both binary files is turned into its complement in its turn.  Most changes are
+// Every byte of the binary files is turned into its complement in its turn.  Most changes are
 // refused; after the others every image can still be read within its file.
 TEST_F(DatasetTest, NoChangedByteLeadsOutsideTheFiles) {
-  for (const char* file : {"labels.bin", "index.bin"}) {
+  for (const char* file : {"labels.bin", "classes.bin", "index.bin"}) {
     const std::string good = Read(Set() / file);
     for (size_t i = 0; i < good.size(); ++i) {
       std::string bad = good;
@@ -95,11 +95,33 @@ TEST_F(DatasetTest, NoChangedByteLeadsOutsideTheFiles) {
         EXPECT_LE((*opened)->bytes(image).size(), shard);
         EXPECT_LE((*opened)->name(image).size(), good.size());
         for (const uint32_t id : (*opened)->labels(image)) EXPECT_LT(id, 2u);
+        for (const uint32_t listed : (*opened)->class_lists().images) EXPECT_LT(listed, 3u);
         base::Sha256().Update((*opened)->bytes(image)).Update((*opened)->name(image)).HexDigest();
       }
     }
     Write(std::string("out/set/") + file, good);
   }
+}
+
+// Image 0 carries b, image 1 carries a and b, image 2 nothing.
+TEST_F(DatasetTest, ListsImagesByClass) {
+  const auto set = *Dataset::Open(Set());
+  EXPECT_THAT(set->class_lists().offsets, testing::ElementsAre(0, 1, 3));
+  EXPECT_THAT(set->class_lists().images, testing::ElementsAre(1, 0, 1));
+}
+
+TEST_F(DatasetTest, MakesTheListsOfAFolderWithoutThem) {
+  std::string info = Read(Set() / "dataset.json");
+  const size_t begin = info.find("\"classes_bytes\"");
+  ASSERT_NE(begin, std::string::npos);
+  const size_t end = info.find_first_of(",}", begin);
+  info.replace(begin, end - begin, "\"classes_bytes\": \"0\"");
+  Write("out/set/dataset.json", info);
+  std::filesystem::remove(Set() / "classes.bin");
+  const auto set = Dataset::Open(Set());
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_THAT((*set)->class_lists().offsets, testing::ElementsAre(0, 1, 3));
+  EXPECT_THAT((*set)->class_lists().images, testing::ElementsAre(1, 0, 1));
 }
 
 // As docs/dataset-format.md has it, written out by hand for the small list.

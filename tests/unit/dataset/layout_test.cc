@@ -73,6 +73,54 @@ TEST(Layout, BytesOfIndex) {
   EXPECT_EQ(view->entries[1].length, 91u);
 }
 
+std::string ClassesFault(std::vector<int64_t> offsets, std::vector<uint32_t> images) {
+  const std::string file = EncodeClasses(2, {offsets, images});
+  return std::string(DecodeClasses(Bytes(file), Info()).status().message());
+}
+
+// Pinned: the header, then class a on image 1 and class b on image 0.
+TEST(Layout, BytesOfClasses) {
+  const std::vector<int64_t> offsets = {0, 1, 2};
+  const std::vector<uint32_t> images = {1, 0};
+  const std::string expected(
+      "LTMLCLAS"
+      "\1\0\0\0"
+      "\2\0\0\0"
+      "\2\0\0\0\0\0\0\0"
+      "\2\0\0\0\0\0\0\0"
+      "\0\0\0\0\0\0\0\0"
+      "\1\0\0\0\0\0\0\0"
+      "\2\0\0\0\0\0\0\0"
+      "\1\0\0\0"
+      "\0\0\0\0",
+      64);
+  const std::string got = EncodeClasses(2, {offsets, images});
+  EXPECT_EQ(got, expected);
+  const auto view = DecodeClasses(Bytes(got), Info());
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_THAT(view->images, ElementsAre(1u, 0u));
+}
+
+TEST(Layout, RefusesWrongClasses) {
+  EXPECT_THAT(ClassesFault({0, 2, 1}, {1, 0}), HasSubstr("'a' is 2, expected 1"));
+  EXPECT_THAT(ClassesFault({0, 1, 9}, {1, 0}), HasSubstr("list of class 1 lies at [1, 9)"));
+  EXPECT_THAT(ClassesFault({0, -1, 2}, {1, 0}), HasSubstr("list of class 0 lies at [0, -1)"));
+  EXPECT_THAT(ClassesFault({1, 1, 2}, {1, 0}), HasSubstr("place of the first list is 1"));
+  EXPECT_THAT(ClassesFault({0, 1, 2}, {1, 0, 1}),
+              HasSubstr("end of the last list is 2, expected 3"));
+  EXPECT_THAT(ClassesFault({0, 1, 2}, {1, 2}),
+              HasSubstr("class 1 holds other than ascending images"));
+  EXPECT_THAT(ClassesFault({0, 0, 1, 2}, {1, 0}), HasSubstr("is 3, expected 2"));
+  v1::DatasetInfo twice = Info();
+  for (auto& item : *twice.mutable_classes()) item.set_images(2);
+  const std::vector<int64_t> offsets = {0, 2, 4};
+  const std::vector<uint32_t> images = {0, 1, 1, 1};
+  EXPECT_THAT(
+      std::string(
+          DecodeClasses(Bytes(EncodeClasses(2, {offsets, images})), twice).status().message()),
+      HasSubstr("class 1 holds other than ascending images"));
+}
+
 TEST(Layout, RefusesWrongLabels) {
   EXPECT_THAT(LabelsFault({0, 2, 1}, {1}), HasSubstr("labels of image 0 lie at [0, 2)"));
   EXPECT_THAT(LabelsFault({1, 1, 2}, {1, 0}), HasSubstr("place of the first label is 1"));

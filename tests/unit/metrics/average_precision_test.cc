@@ -192,6 +192,78 @@ TEST(Evaluate, PositivesAndChance) {
   EXPECT_EQ(got->mean.total, 1.0);
 }
 
+// What average precision is by definition: sort by falling score, group ties.
+double ByDefinition(const std::vector<float>& scores, const std::vector<uint8_t>& labels) {
+  std::vector<size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return scores[a] > scores[b]; });
+  const auto positives = static_cast<double>(std::accumulate(labels.begin(), labels.end(), 0));
+  double sum = 0, found = 0;
+  for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    double gained = 0;
+    for (; end < order.size() && scores[order[end]] == scores[order[begin]]; ++end) {
+      gained += labels[order[end]];
+    }
+    found += gained;
+    sum += gained / positives * (found / static_cast<double>(end));
+  }
+  return sum;
+}
+
+// Few and many images; scores of both signs, both zeros, infinities, ties, one digit shared by all.
+TEST(Evaluate, IsTheDefinitionToTheBitOnAnyNumberOfThreads) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  constexpr float kOdd[] = {0.0f, -0.0f, kInfinity, -kInfinity, 1e-42f, -1e-42f};
+  std::mt19937 random(8);
+  for (const size_t images : {3, 1000, 5000}) {
+    const int classes = 37;
+    std::vector<float> scores(images * classes);
+    std::vector<uint8_t> labels(images * classes);
+    for (size_t i = 0; i < scores.size(); ++i) {
+      const float value = static_cast<float>(static_cast<int32_t>(random())) * 0x1p-20f;
+      const int kind = static_cast<int>(i % classes);
+      scores[i] = kind == 0   ? 1.0f + 1e-3f * std::abs(value) / 2048
+                  : kind == 1 ? std::floor(value / 99)
+                              : value;
+      if (random() % 50 == 0) scores[i] = kOdd[random() % 6];
+      labels[i] = random() % (kind + 2) == 0 ? 1 : 0;
+    }
+    const std::vector<int64_t> counts(classes, 1);
+    const auto one = Evaluate(scores, labels, classes, counts, 1);
+    ASSERT_TRUE(one.ok()) << one.status();
+    for (int k = 0; k < classes; ++k) {
+      std::vector<float> column;
+      std::vector<uint8_t> column_labels;
+      for (size_t i = k; i < scores.size(); i += classes) {
+        column.push_back(scores[i]);
+        column_labels.push_back(labels[i]);
+      }
+      ASSERT_EQ(one->average_precision[k].has_value(), one->positives[k] > 0);
+      if (one->positives[k] == 0) continue;
+      EXPECT_EQ(*one->average_precision[k], ByDefinition(column, column_labels)) << k;
+      EXPECT_EQ(
+          **AveragePrecision(std::vector<double>(column.begin(), column.end()), column_labels),
+          *one->average_precision[k]);
+    }
+    for (const int threads : {2, 3, 8}) {
+      const auto many = Evaluate(scores, labels, classes, counts, threads);
+      EXPECT_EQ(many->average_precision, one->average_precision);
+      EXPECT_EQ(many->positives, one->positives);
+      EXPECT_EQ(many->mean.total, one->mean.total);
+    }
+  }
+}
+
+TEST(Evaluate, NamesTheFirstNanOnAnyNumberOfThreads) {
+  std::vector<float> scores(40 * 50, 0.5f);
+  scores[50 * 7 + 49] = scores[50 * 9 + 1] = scores[50 * 20 + 49] = NAN;
+  for (const int threads : {1, 3}) {
+    const auto got =
+        Evaluate(scores, std::vector<uint8_t>(40 * 50), 50, std::vector<int64_t>(50), threads);
+    EXPECT_THAT(std::string(got.status().message()), HasSubstr("(image 7, class 49) is NaN"));
+  }
+}
+
 TEST(Evaluate, NanNamesImageAndClass) {
   const std::vector<float> scores = {0, 0, 0, NAN};
   const auto got =

@@ -34,7 +34,7 @@ void FillAsTorchvision(const TensorList& tensors) {
 struct Parts {
   Parts(const Case& of, const NetworkOptions& options)
       : plan(PlanOf(of.architecture, of.width)),
-        tensors(1, options.type),
+        tensors(1, options.type, false),
         trunk(tensors, plan),
         branch(tensors, "f", plan, options) {
     FillAsTorchvision(tensors);

@@ -81,7 +81,7 @@ std::vector<double> Chances(const LabelRows& rows, const ClassLists& lists) {
   std::vector<double> chances(rows.size());
   for (size_t image = 0; image < rows.size(); ++image) {
     for (const int32_t k : rows[image]) {
-      chances[image] += 1.0 / (lists.classes() * static_cast<double>(lists.count(k)));
+      chances[image] += 1.0 / (lists.view().classes() * static_cast<double>(lists.view().count(k)));
     }
   }
   return chances;
@@ -112,7 +112,7 @@ TEST(Balance, DrawsOfManySeedsHaveTheChancesOfTheMethod) {
     const LabelRows rows = SpreadLabels(set);
     const ClassLists lists = ListsOf(rows, static_cast<int>(set.train_counts.size()));
     for (size_t k = 0; k < set.train_counts.size(); ++k) {
-      ASSERT_EQ(lists.count(static_cast<int>(k)), set.train_counts[k]);
+      ASSERT_EQ(lists.view().count(static_cast<int>(k)), set.train_counts[k]);
     }
     ExpectChances(rows, lists, 100'000);
   }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -65,10 +66,10 @@ TEST(StepSlice, ByHand) {
 TEST(MakeClassLists, KeepsTheOrderOfTheDataSet) {
   const ClassLists lists = ListsOf({{1}, {}, {0, 1}, {1}}, 3);
   EXPECT_EQ(lists.offsets, (std::vector<int64_t>{0, 1, 4, 4}));
-  EXPECT_EQ(lists.images, (std::vector<int64_t>{2, 0, 2, 3}));
-  EXPECT_EQ(lists.classes(), 3);
-  EXPECT_EQ(lists.count(1), 3);
-  EXPECT_EQ(lists.count(2), 0);
+  EXPECT_EQ(lists.images, (std::vector<uint32_t>{2, 0, 2, 3}));
+  EXPECT_EQ(lists.view().classes(), 3);
+  EXPECT_EQ(lists.view().count(1), 3);
+  EXPECT_EQ(lists.view().count(2), 0);
 }
 
 TEST(UniformStream, EveryImageOnceInEveryEpoch) {
@@ -198,7 +199,7 @@ TEST(RebalancedStream, AllImagesOfAClassBeforeAnyRepeats) {
     drawn[draw.class_index].push_back(draw.image);
   }
   for (const auto& [k, images] : drawn) {
-    const int64_t count = lists.count(k);
+    const int64_t count = lists.view().count(k);
     const std::set<int64_t> all(lists.images.begin() + lists.offsets[k],
                                 lists.images.begin() + lists.offsets[k + 1]);
     for (auto at = images.begin(); images.end() - at >= count; at += count) {
@@ -213,6 +214,27 @@ TEST(RebalancedStream, ManyDrawsEqualSingleDraws) {
   std::vector<int64_t> images(100);
   stream->ImagesAt(7, images);
   for (int64_t i = 0; i < 100; ++i) EXPECT_EQ(images[i], stream->ImageAt(7 + i));
+}
+
+// Classes of 1 to 3,000 images, so that evaluations side by side have 24 to 8 rounds and walk on at
+// different times; blocks of every length, over the ends of rounds and cycles.
+TEST(RebalancedStream, ManyDrawsOfUnequalClassesEqualSingleDraws) {
+  LabelRows rows(3000);
+  for (int image = 0; image < 3000; ++image) {
+    for (int k = 0; k < 37; ++k) {
+      if (image % (1 + k * k) == 0) rows[image].push_back(k);
+    }
+  }
+  const ClassLists lists = ListsOf(rows, 37);
+  const auto stream = RebalancedStream::Create(5, lists);
+  for (const int64_t first : {int64_t{0}, int64_t{1'000'000'007}}) {
+    std::vector<int64_t> images(5000);
+    int64_t done = 0;
+    for (int64_t length = 1; done + length <= 5000; done += length++) {
+      stream->ImagesAt(first + done, std::span(images).subspan(done, length));
+    }
+    for (int64_t i = 0; i < done; ++i) ASSERT_EQ(images[i], stream->ImageAt(first + i)) << i;
+  }
 }
 
 TEST(RebalancedStream, RefusesASetWithoutLabels) {

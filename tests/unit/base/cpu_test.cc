@@ -1,0 +1,52 @@
+#include "common/base/cpu.h"
+
+#include <cstdint>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace ltml::base {
+namespace {
+
+#if defined(__x86_64__)
+bool KernelNamesAvx2() {
+  std::ifstream file("/proc/cpuinfo");
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str().find(" avx2 ") != std::string::npos;
+}
+
+TEST(HasAvx2, AgreesWithTheKernelUnlessToldOtherwise) {
+  const char* wish = std::getenv("LTML_SIMD");
+  const bool portable = wish != nullptr && std::string_view(wish) == "portable";
+  EXPECT_EQ(HasAvx2(), KernelNamesAvx2() && !portable);
+}
+#else
+TEST(HasAvx2, IsNoMatterOfOtherProcessors) { EXPECT_FALSE(HasAvx2()); }
+#endif
+
+// The example of the header: both versions of one kernel give the same bits.
+LTML_KERNEL void Add(const float* a, const float* b, float* sums, int count) {
+  for (int i = 0; i < count; ++i) sums[i] = a[i] * b[i] + a[i] / 3;
+}
+void AddPortable(const float* a, const float* b, float* sums, int count) { Add(a, b, sums, count); }
+LTML_AVX2 void AddAvx2(const float* a, const float* b, float* sums, int count) {
+  Add(a, b, sums, count);
+}
+
+TEST(Kernels, GiveTheSameBitsOnBothInstructionSets) {
+  if (!HasAvx2()) GTEST_SKIP() << "this processor has no AVX2";
+  float a[37], b[37], portable[37], wide[37];
+  for (int i = 0; i < 37; ++i) {
+    a[i] = 1.0f / static_cast<float>(i + 3);
+    b[i] = 0.7f * static_cast<float>(i);
+  }
+  AddPortable(a, b, portable, 37);
+  AddAvx2(a, b, wide, 37);
+  for (int i = 0; i < 37; ++i) EXPECT_EQ(portable[i], wide[i]) << i;
+}
+
+}  // namespace
+}  // namespace ltml::base

@@ -1,0 +1,166 @@
+#pragma once
+
+// The loops of convolutions (isa.h) for vectors of V floats.  Each source file of an instruction
+// set includes it once.
+#include <algorithm>
+#include <array>
+
+#include "worker/kernels/isa.h"
+#include "worker/kernels/simd.h"
+
+namespace ltml::kernels {
+namespace {
+
+template <int V, int R>
+struct Accumulators {
+  static constexpr int kVectors = kPanel / V;
+  Vector<V> sum[R][kVectors];
+
+  void Clear() {
+    for (auto& row : sum) {
+      for (auto& vector : row) vector = Vector<V>{};
+    }
+  }
+  void Load(int row, const float* from) {
+    for (int j = 0; j < kVectors; ++j) sum[row][j] = kernels::Load<V>(from + j * V);
+  }
+  void Store(int row, float* to) const {
+    for (int j = 0; j < kVectors; ++j) kernels::Store<V>(to + j * V, sum[row][j]);
+  }
+  // sum[r] += x[r] * w for one line of w.
+  template <typename Scalar>
+  void Add(const float* w_line, const Scalar& x) {
+    Vector<V> w[kVectors];
+    for (int j = 0; j < kVectors; ++j) w[j] = kernels::Load<V>(w_line + j * V);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const Vector<V> a = Splat<V>(x(r));
+      for (int j = 0; j < kVectors; ++j) sum[r][j] += a * w[j];
+    }
+  }
+};
+
+template <int V, int R>
+void Gather(const GatherTile& tile) {
+  Accumulators<V, R> acc;
+  acc.Clear();
+  for (int r = 0; tile.accumulate && r < R; ++r) acc.Load(r, tile.out[r]);
+  for (int t = 0; t < tile.taps; ++t) {
+    const float* x[R];
+    for (int r = 0; r < R; ++r) x[r] = tile.in[t * kTileRows + r];
+    const float* weights = tile.weights + tile.weight_offsets[t];
+    for (int i = 0; i < tile.depth; ++i, weights += kPanel) {
+      acc.Add(weights, [&](int r) { return x[r][i]; });
+    }
+  }
+  for (int r = 0; r < R; ++r) acc.Store(r, tile.out[r]);
+}
+
+template <int V, int R>
+void AddRun(const PixelRun& run, const OuterTile& tile, Accumulators<V, R>& acc) {
+  const float* x = tile.x + int64_t{run.x} * kTileRows;
+  const float* dy = tile.dy + int64_t{run.dy} * kPanel;
+  const int x_step = tile.x_step * kTileRows;
+  for (int p = 0; p < run.pixels; ++p, x += x_step, dy += kPanel) {
+    acc.Add(dy, [&](int r) { return x[r]; });
+  }
+}
+
+template <int V, int R>
+void OuterWhole(const OuterTile& tile) {
+  Accumulators<V, R> acc;
+  acc.Clear();
+  for (int r = 0; tile.accumulate && r < R; ++r) acc.Load(r, tile.out + r * tile.out_pitch);
+  for (int i = 0; i < tile.run_count; ++i) AddRun<V, R>(tile.runs[i], tile, acc);
+  for (int r = 0; r < R; ++r) acc.Store(r, tile.out + r * tile.out_pitch);
+}
+
+// A tile at the right edge of the weights goes through memory of its own.
+template <int V, int R>
+void Outer(const OuterTile& tile) {
+  if (tile.columns == kPanel) return OuterWhole<V, R>(tile);
+  std::array<float, R * kPanel> whole{};
+  OuterTile inner = tile;
+  inner.out = whole.data();
+  inner.out_pitch = kPanel;
+  for (int r = 0; tile.accumulate && r < R; ++r) {
+    std::copy_n(tile.out + r * tile.out_pitch, tile.columns, inner.out + r * kPanel);
+  }
+  OuterWhole<V, R>(inner);
+  for (int r = 0; r < R; ++r) {
+    std::copy_n(inner.out + r * kPanel, tile.columns, tile.out + r * tile.out_pitch);
+  }
+}
+
+template <int V>
+void GatherAny(const GatherTile& tile) {
+  static constexpr std::array<void (*)(const GatherTile&), kTileRows> kByRows = {
+      Gather<V, 1>, Gather<V, 2>, Gather<V, 3>, Gather<V, 4>, Gather<V, 5>, Gather<V, 6>};
+  kByRows[tile.rows - 1](tile);
+}
+
+template <int V>
+void OuterAny(const OuterTile& tile) {
+  static constexpr std::array<void (*)(const OuterTile&), kTileRows> kByRows = {
+      Outer<V, 1>, Outer<V, 2>, Outer<V, 3>, Outer<V, 4>, Outer<V, 5>, Outer<V, 6>};
+  kByRows[tile.rows - 1](tile);
+}
+
+// Eight lines of eight floats, lines becoming columns of a panel.
+inline void TransposeEight(const float* from, int64_t pitch, float* to) {
+  typedef int32_t Index __attribute__((vector_size(32)));
+  constexpr Index kLow = {0, 8, 1, 9, 4, 12, 5, 13}, kHigh = {2, 10, 3, 11, 6, 14, 7, 15};
+  constexpr Index kEven = {0, 1, 8, 9, 4, 5, 12, 13}, kOdd = {2, 3, 10, 11, 6, 7, 14, 15};
+  constexpr Index kFirst = {0, 1, 2, 3, 8, 9, 10, 11}, kLast = {4, 5, 6, 7, 12, 13, 14, 15};
+  Vector<8> a[8], b[8];
+  for (int r = 0; r < 8; ++r) a[r] = Load<8>(from + r * pitch);
+  for (int r = 0; r < 8; r += 2) {
+    b[r] = __builtin_shuffle(a[r], a[r + 1], kLow);
+    b[r + 1] = __builtin_shuffle(a[r], a[r + 1], kHigh);
+  }
+  for (int r = 0; r < 8; r += 4) {
+    a[r] = __builtin_shuffle(b[r], b[r + 2], kEven);
+    a[r + 1] = __builtin_shuffle(b[r], b[r + 2], kOdd);
+    a[r + 2] = __builtin_shuffle(b[r + 1], b[r + 3], kEven);
+    a[r + 3] = __builtin_shuffle(b[r + 1], b[r + 3], kOdd);
+  }
+  for (int r = 0; r < 4; ++r) {
+    Store<8>(to + r * kPanel, __builtin_shuffle(a[r], a[r + 4], kFirst));
+    Store<8>(to + (r + 4) * kPanel, __builtin_shuffle(a[r], a[r + 4], kLast));
+  }
+}
+
+inline void Transpose(const float* from, int64_t pitch, int depth, int columns, float* to) {
+  int i = 0;
+  for (; columns == kPanel && i + 8 <= depth; i += 8) {
+    TransposeEight(from + i, pitch, to + i * kPanel);
+    TransposeEight(from + 8 * pitch + i, pitch, to + i * kPanel + 8);
+  }
+  for (; i < depth; ++i) {
+    for (int j = 0; j < kPanel; ++j) to[i * kPanel + j] = j < columns ? from[j * pitch + i] : 0;
+  }
+}
+
+inline void PackRows(const float* from, int64_t pitch, int pixels, int tiles, int64_t tile_pitch,
+                     float* to) {
+  for (int p = 0; p < pixels; ++p, from += pitch, to += kTileRows) {
+    for (int t = 0; t < tiles; ++t) Store<8>(to + t * tile_pitch, Load<8>(from + t * kTileRows));
+  }
+}
+
+inline void PackPanels(const float* from, int64_t columns, int depth, int panels, int64_t pitch,
+                       float* to) {
+  // Lines of a wide matrix lie too far apart for the processor to foresee the next one.
+  constexpr int kAhead = 8;
+  for (int i = 0; i < depth; ++i, from += columns, to += kPanel) {
+    for (int p = 0; p < panels; ++p) {
+      if (i + kAhead < depth) __builtin_prefetch(from + kAhead * columns + p * kPanel);
+      for (int j = 0; j < kPanel; j += 8) {
+        Store<8>(to + p * pitch + j, Load<8>(from + p * kPanel + j));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ltml::kernels
