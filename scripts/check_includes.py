@@ -18,6 +18,7 @@ ALLOWED = {
     'common/run': [],
     'common/page': [],
     'common/view': ['common/metrics', 'common/page', 'common/run', 'common/statistics'],
+    'common/tensorboard': ['common/metrics'],
     'coordinator/streams': ['common/sampling', 'common/statistics'],
     'coordinator/launch': [],
     'coordinator/jobs': [],

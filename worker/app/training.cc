@@ -23,6 +23,7 @@
 #include "worker/app/evaluation.h"
 #include "worker/app/options.h"
 #include "worker/app/report.h"
+#include "worker/app/tensorboard_log.h"
 #include "worker/app/tracing.h"
 #include "worker/checkpoint/checkpoint.h"
 #include "worker/checkpoint/folders.h"
@@ -69,6 +70,7 @@ class Training {
   explicit Training(Rank& rank) : rank_(rank), job_(rank.task.job()) {}
 
   absl::Status OpenLogs();
+  StepLogs LogsOfSteps();
   absl::Status OpenDatasets();
   absl::Status BuildNetwork(bool fresh);
   absl::Status BuildTrainer(const StartingPoint& start);
@@ -90,6 +92,7 @@ class Training {
   Clock::time_point start_ = Clock::now();
   DatasetPointer train_set_, validation_set_, test_set_;
   std::optional<RunLog> log_, validations_;  // rank 0's
+  TensorboardLog tensorboard_;               // rank 0's
   std::optional<RankMonitor> monitor_;
   std::unique_ptr<model::Network> network_;
   std::unique_ptr<train::BatchSource> batches_;
@@ -104,7 +107,7 @@ absl::StatusOr<std::unique_ptr<Training>> Training::Create(Rank& rank, const Sta
   if (rank.is_first()) {
     LTML_RETURN_IF_ERROR(WithCause(training->OpenLogs(), v1::FAILURE_CAUSE_STORAGE));
   }
-  training->monitor_.emplace(*rank.session, training->log_ ? &*training->log_ : nullptr);
+  training->monitor_.emplace(*rank.session, training->LogsOfSteps());
   PhaseCounter phase(*training->monitor_, train::Phase::kWeights, training->state_.step());
   LTML_RETURN_IF_ERROR(training->OpenDatasets());
   phase.Advance();
@@ -123,7 +126,14 @@ absl::Status Training::OpenLogs() {
                         RunLog::Open<v1::StepMetrics>(folder / run::kMetricsFile, state_.step()));
   LTML_ASSIGN_OR_RETURN(validations_, RunLog::Open<v1::ValidationLine>(
                                           folder / run::kEvaluationsFile, state_.step()));
+  if (job_.monitoring().tensorboard()) {
+    tensorboard_ = TensorboardLog::Open(folder, rank_.task.attempt_epoch(), state_.step());
+  }
   return absl::OkStatus();
+}
+
+StepLogs Training::LogsOfSteps() {
+  return log_ ? StepLogs{.metrics = &*log_, .tensorboard = &tensorboard_} : StepLogs{};
 }
 
 absl::Status Training::OpenDatasets() {
@@ -206,6 +216,7 @@ absl::Status Training::Evaluate() {
   LTML_RETURN_IF_ERROR(
       WithCause(validations_->Append(ValidationOf(scores.evaluation, trainer_->step())),
                 v1::FAILURE_CAUSE_STORAGE));
+  tensorboard_.Validation(trainer_->step(), *train_set_, job_.monitoring(), scores);
   v1::Report report;
   FillEvaluation(scores.evaluation, train_set_->class_names(), train_set_->class_counts(), &report);
   report.set_images(validation_set_->images());
