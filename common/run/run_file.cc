@@ -80,7 +80,13 @@ absl::StatusOr<bool> ReadMessage(const std::filesystem::path& run_folder,
   const auto file = RunFile::Open(run_folder, relative);
   if (absl::IsNotFound(file.status())) return false;
   LTML_RETURN_IF_ERROR(file.status());
-  LTML_ASSIGN_OR_RETURN(const std::string text, file->Read(0, kMessageLimitBytes));
+  LTML_ASSIGN_OR_RETURN(const int64_t size, file->Size());
+  if (size > kMessageLimitBytes) {
+    return absl::InvalidArgumentError(fmt::format("{}: got {} bytes, expected at most {}",
+                                                  (run_folder / relative).string(), size,
+                                                  kMessageLimitBytes));
+  }
+  LTML_ASSIGN_OR_RETURN(const std::string text, file->Read(0, size));
   LTML_RETURN_IF_ERROR(base::FromJson(text, (run_folder / relative).string(), message));
   return true;
 }

@@ -1,5 +1,7 @@
 #include "common/view/line_file.h"
 
+#include <algorithm>
+
 #include "common/base/status_macros.h"
 #include "common/run/run_file.h"
 
@@ -25,8 +27,8 @@ absl::Status LineFile::Read(const std::function<void()>& restart,
   }
   std::string text;  // from offset_ on
   while (offset_ + std::ssize(text) < size && std::ssize(text) < kLongestLineBytes) {
-    LTML_ASSIGN_OR_RETURN(const std::string more,
-                          file->Read(offset_ + std::ssize(text), kChunkBytes));
+    const int64_t at = offset_ + std::ssize(text);
+    LTML_ASSIGN_OR_RETURN(const std::string more, file->Read(at, std::min(kChunkBytes, size - at)));
     if (more.empty()) break;
     text += more;
     size_t begin = 0;
