@@ -2,19 +2,15 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
 #include <functional>
 
 namespace ltml::metrics {
 namespace {
 
-// The last threshold that `score` reaches.  The product may round across one.
+// The last threshold that `score` reaches.  In double no float next to i / (T - 1) rounds across
+// it.
 int LastReached(float score, int thresholds) {
-  const double last = thresholds - 1;
-  const double value = std::clamp(static_cast<double>(score), 0.0, 1.0);
-  const int near = static_cast<int>(std::floor(value * last));
-  if (near / last > value) return near - 1;
-  return near + 1 < thresholds && (near + 1) / last <= value ? near + 1 : near;
+  return static_cast<int>(std::clamp(static_cast<double>(score), 0.0, 1.0) * (thresholds - 1));
 }
 
 // From how many scores stop at each threshold to how many reach it.

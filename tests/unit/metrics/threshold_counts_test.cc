@@ -31,7 +31,7 @@ TEST(ThresholdCounts, ScoresOutsideZeroToOneCountAsItsEnds) {
   EXPECT_THAT(counts[0].true_positives, ElementsAre(4, 2));
 }
 
-// Every float next to a threshold, where a product rounds to the wrong side.
+// Every float next to a threshold, where a product in float would round across it.
 TEST(ThresholdCounts, AgreeWithComparingEachScore) {
   constexpr int kThresholds = 101, kClasses = 3;
   std::mt19937 random(1);
