@@ -68,7 +68,7 @@ def table(title, by, columns, units, info='', **more):
 
 def variable(name, query, label):
     return {'name': name, 'label': label, 'type': 'query', 'datasource': SOURCE, 'refresh': 2,
-            'query': {'query': query, 'refId': name}, 'definition': query, 'sort': 1}
+            'query': {'query': query, 'refId': name}, 'sort': 1}
 
 
 DATASOURCE = {'name': 'datasource', 'label': 'Prometheus', 'type': 'datasource',

@@ -96,6 +96,11 @@ class Consoles(unittest.TestCase):
             text = page.read_text()
             self.assertNotRegex(text, r'\{\{-? *template|<script|https?://|src=')
 
+    def test_look_alike(self):
+        styles = [re.search(r'<style>.*</style>', page.read_text(), re.S).group()
+                  for page in (DEPLOY / 'prometheus/consoles').iterdir()]
+        self.assertEqual(styles[0], styles[1])
+
 
 if __name__ == '__main__':
     unittest.main(verbosity=2)
