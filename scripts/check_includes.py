@@ -28,7 +28,7 @@ ALLOWED = {
     'coordinator/rpc': ['common/rpc', 'common/run', 'common/statistics', 'coordinator/jobs', 'coordinator/security',
                         'coordinator/service', 'coordinator/streams'],
     'coordinator/monitoring': ['common/metrics', 'common/page', 'common/run', 'common/view', 'coordinator/jobs',
-                               'coordinator/service'],
+                               'coordinator/security', 'coordinator/service'],
     'coordinator/app': ['common', 'coordinator'],
     'worker/kernels': [],
     'worker/engine': ['worker/kernels'],
@@ -52,7 +52,7 @@ FOREIGN = [
     (r'CLI/', ['cli', 'coordinator/app']),
     (r'prometheus/|civetweb\.h', ['coordinator/monitoring']),
     (r'SQLiteCpp/|sqlite3\.h', ['coordinator/store']),
-    (r'openssl/', ['common/base', 'common/rpc', 'coordinator/security']),
+    (r'openssl/', ['common/base', 'common/rpc', 'coordinator/security', 'coordinator/monitoring']),
 ]
 # The worker's model and trainer stay free of protobuf, so that they build without it.
 NO_PROTO = ['worker/model', 'worker/train', 'worker/collective', 'worker/data']

@@ -128,6 +128,10 @@ std::optional<LogLevel> ParseLogLevel(std::string_view name) {
   return std::nullopt;
 }
 
+std::string_view LogLevelName(LogLevel level) {
+  return std::ranges::find(kLevels, level, &decltype(kLevels)::value_type::second)->first;
+}
+
 std::optional<LogFormat> ParseLogFormat(std::string_view name) {
   if (name == "text") return LogFormat::kText;
   if (name == "json") return LogFormat::kJson;

@@ -25,6 +25,7 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
 
 // "debug", "info", "warning", "error", "off"; nullopt for anything else.
 std::optional<LogLevel> ParseLogLevel(std::string_view name);
+std::string_view LogLevelName(LogLevel level);
 
 // Sets the least level that is written, also while the program runs; info at the start.
 void SetLogLevel(LogLevel level);

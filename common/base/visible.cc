@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <iterator>
 
@@ -44,6 +45,10 @@ bool Acts(uint32_t code) {
 }  // namespace
 
 std::string Visible(std::string_view text) {
+  // Nearly all texts are plain, and metrics have many.
+  if (std::ranges::all_of(text, [](unsigned char c) { return c >= 0x20 && c < 0x7F; })) {
+    return std::string(text);
+  }
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {

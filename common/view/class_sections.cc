@@ -78,7 +78,7 @@ std::vector<Html> Cells(const v1::ClassView& one, const Largest& largest) {
 
 struct OrderName {
   ClassOrder order;
-  const char* name;
+  std::string_view name;
 };
 constexpr OrderName kOrders[] = {{ClassOrder::kRarest, "rarest"},
                                  {ClassOrder::kWeakest, "weakest"},
@@ -128,6 +128,11 @@ std::vector<const v1::ClassView*> Sorted(const v1::RunView& view, ClassOrder ord
 }
 
 }  // namespace
+
+std::optional<ClassOrder> ParseClassOrder(std::string_view name) {
+  const auto known = std::ranges::find(kOrders, name, &OrderName::name);
+  return known == std::end(kOrders) ? std::nullopt : std::optional(known->order);
+}
 
 std::string PercentText(std::optional<double> share) {
   return share ? fmt::format("{:.1f}", 100 * *share) : "-";

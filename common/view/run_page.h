@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/page/html.h"
 #include "ltml/v1/job_service.pb.h"
@@ -9,6 +11,8 @@ namespace ltml::view {
 
 // In which order the table of all classes stands.
 enum class ClassOrder { kRarest, kWeakest, kChange, kName };
+// "rarest", "weakest", "change", "name"; nullopt for anything else.
+std::optional<ClassOrder> ParseClassOrder(std::string_view name);
 
 struct RunPageOptions {
   ClassOrder order = ClassOrder::kRarest;

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <limits>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "common/base/visible.h"
@@ -27,6 +28,15 @@ constexpr const Metric* kAll[] = {&kBuildInfo,       &kProcessStart,       &kPro
                                   &kJobCheckpoint,   &kImbalance,          &kClassTrain,
                                   &kClassUniform,    &kClassRebalanced,    &kClassPrecision,
                                   &kClassUniformMu,  &kClassRebalancedMu};
+
+size_t PlaceOf(const Metric& metric) {
+  static const auto places = [] {
+    std::unordered_map<const Metric*, size_t> all;
+    for (size_t i = 0; i < std::size(kAll); ++i) all[kAll[i]] = i;
+    return all;
+  }();
+  return places.at(&metric);
+}
 
 prometheus::ClientMetric::Histogram HistogramOf(const base::Durations& durations) {
   prometheus::ClientMetric::Histogram histogram;
@@ -57,9 +67,7 @@ Families::Families() {
 
 prometheus::ClientMetric& Families::Append(const Metric& metric,
                                            std::initializer_list<std::string_view> labels) {
-  const auto place = std::ranges::find(kAll, &metric);
-  assert(place != std::end(kAll));
-  auto& series = families_[place - std::begin(kAll)].metric.emplace_back();
+  auto& series = families_[PlaceOf(metric)].metric.emplace_back();
   series.label.reserve(labels.size());
   const auto* name = metric.labels.begin();
   for (const std::string_view value : labels) {

@@ -223,6 +223,8 @@ absl::Status Training::Evaluate() {
   report.set_evaluated_on("validation");
   report.set_evaluated_step(trainer_->step());
   rank_.session->EvaluationDone(report);
+  base::Log(base::LogLevel::kInfo, "validated", "step={} images={} mean_average_precision={:.4f}",
+            trainer_->step(), validation_set_->images(), point.mean_average_precision().total());
   return absl::OkStatus();
 }
 
@@ -274,6 +276,8 @@ absl::Status Training::SaveState(const train::StatisticsSnapshot& statistics, Ph
                                         trainer_->OptimizerTensors(), hooks);
   if (!folder.ok()) return WithCause(folder.status(), v1::FAILURE_CAUSE_STORAGE);
   rank_.session->CheckpointDone(state_.step(), folder->string());
+  base::Log(base::LogLevel::kInfo, "checkpoint_written", "step={} folder={}", state_.step(),
+            base::LogValue(folder->filename().string()));
   // The checkpoint stands; what could not be tidied away costs disk, not the run.
   const absl::Status tidied = checkpoint::Retain(rank_.task.run_folder(), job_.checkpoint().keep(),
                                                  checkpoint::BestStep(state_));
@@ -308,6 +312,8 @@ absl::StatusOr<train::Command> Training::NextBoundary() {
 
 absl::StatusOr<v1::Finished> Training::Run() {
   const int64_t steps = job_.schedule().steps();
+  base::Log(base::LogLevel::kInfo, "training", "first_step={} steps={} world_size={}",
+            trainer_->step(), steps, rank_.world_size());
   absl::Status boundary = EvaluationIsDue() ? ReachBoundary() : absl::OkStatus();
   while (boundary.ok() && trainer_->step() < steps) {
     LTML_ASSIGN_OR_RETURN(const train::Command command, NextBoundary());
