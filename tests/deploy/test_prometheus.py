@@ -45,7 +45,7 @@ class Shipped:
     @classmethod
     def await_data(cls, *queries):
         for query in queries:
-            harness.wait_until(lambda: cls.prometheus.has_data(query), 90, f'data of {query}')
+            harness.wait_until(lambda: cls.prometheus.has_data(query, seconds=0), 90, query)
 
     def assert_data(self, query, where):
         text = (query.replace('$instance', self.instance).replace('$job', self.job)
@@ -169,8 +169,9 @@ class RealRun(Shipped, harness.WithData):
         cls.addClassCleanup(cls.cancel)
         cls.server.await_step(cls.job, 40)
         cls.lose_a_rank()
-        cls.await_data(*RATES, 'job:ltml_job_restarts:new1h',
-                       'job_rank:ltml_rank_silence_seconds:now')
+        cls.await_data('ltml_job_attempt == 2 and on (job) ltml_job_state{state="running"} == 1',
+                       'ltml_job_loss', 'job_rank:ltml_rank_silence_seconds:now',
+                       'job:ltml_job_restarts:new1h', *RATES)
 
     @staticmethod
     def no_cooldown(config):
@@ -187,9 +188,6 @@ class RealRun(Shipped, harness.WithData):
                  if command.split()[0].endswith('ltml-worker')]
         assert len(ranks) == 2, ranks
         harness.kill(ranks[-1])
-        harness.wait_until(lambda: int(cls.server.job(cls.job)['attempt_epoch']) == 2, 60,
-                           'another attempt')
-        cls.server.await_state(cls.job, 'RUNNING')
 
     def test_no_alert_fires_while_all_is_well(self):
         firing = {one['labels']['alertname'] for one in self.prometheus.get('alerts')['alerts']
