@@ -18,6 +18,9 @@ ALLOWED = {
     'common/run': [],
     'common/process': [],
     'common/examine': ['common/process'],
+    'common/page': [],
+    'common/view': ['common/metrics', 'common/page', 'common/run', 'common/statistics'],
+    'common/tensorboard': ['common/metrics'],
     'coordinator/streams': ['common/sampling', 'common/statistics'],
     'coordinator/launch': ['common/examine', 'common/process'],
     'coordinator/jobs': [],
@@ -26,6 +29,8 @@ ALLOWED = {
     'coordinator/service': ['common/config', 'common/rpc', 'coordinator/jobs'],
     'coordinator/rpc': ['common/rpc', 'common/run', 'common/statistics', 'coordinator/jobs', 'coordinator/security',
                         'coordinator/service', 'coordinator/streams'],
+    'coordinator/monitoring': ['common/metrics', 'common/page', 'common/run', 'common/view', 'coordinator/jobs',
+                               'coordinator/security', 'coordinator/service'],
     'coordinator/app': ['common', 'coordinator'],
     'worker/kernels': [],
     'worker/engine': ['worker/kernels'],
@@ -47,8 +52,9 @@ FOREIGN = [
     (r'archive(_entry)?\.h', ['common/dataset']),
     (r'toml\+\+/', ['common/config']),
     (r'CLI/', ['cli', 'coordinator/app']),
+    (r'prometheus/|civetweb\.h', ['coordinator/monitoring']),
     (r'SQLiteCpp/|sqlite3\.h', ['coordinator/store']),
-    (r'openssl/', ['common/base', 'common/rpc', 'coordinator/security']),
+    (r'openssl/', ['common/base', 'common/rpc', 'coordinator/security', 'coordinator/monitoring']),
 ]
 # The worker's model and trainer stay free of protobuf, so that they build without it.
 NO_PROTO = ['worker/model', 'worker/train', 'worker/collective', 'worker/data']

@@ -73,6 +73,30 @@ void CheckListener(const v1::ServerConfig& config, Faults& faults) {
   }
 }
 
+bool HasToken(const v1::ServerConfig& config) {
+  return std::ranges::any_of(
+      config.users(), [](const v1::ServerUser& user) { return !user.token_sha256().empty(); });
+}
+
+void CheckHttp(const v1::ServerConfig& config, Faults& faults) {
+  if (config.http().empty()) return;
+  const auto address = base::ParseAddress(config.http());
+  if (!address || !address->path.empty() || address->host.find(':') != std::string::npos) {
+    faults.Add("http", fmt::format("got {:?}, expected an IPv4 address and a port, as in "
+                                   "\"127.0.0.1:7611\"",
+                                   config.http()));
+  } else if (!base::IsLocal(*address) && config.insecure()) {
+    faults.Add("http",
+               fmt::format("got {:?} with insecure = true, expected loopback: pages must not "
+                           "cross a network in plaintext",
+                           config.http()));
+  } else if (!base::IsLocal(*address) && !HasToken(config)) {
+    faults.Add("http", fmt::format("got {:?} and no user with a token, expected loopback or such a "
+                                   "user: `ltmld user DIR NAME --role viewer --token` makes one",
+                                   config.http()));
+  }
+}
+
 void CheckFile(const std::string& path, const std::string& file, Faults& faults) {
   std::error_code error;
   if (file.empty()) {
@@ -201,7 +225,7 @@ void CheckHosts(const v1::ServerConfig& config, Faults& faults) {
 
 absl::Status CheckServer(const v1::ServerConfig& config, Faults& faults) {
   for (const auto check :
-       {CheckListener, CheckTls, CheckPaths, CheckLaunch, CheckUsers, CheckHosts}) {
+       {CheckListener, CheckHttp, CheckTls, CheckPaths, CheckLaunch, CheckUsers, CheckHosts}) {
     Faults found("");
     check(config, found);
     faults.AddUntouched(found);

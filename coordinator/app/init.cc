@@ -120,7 +120,7 @@ std::string UserText(const NewUser& user, const std::string& digest) {
 std::vector<std::string> ServerNames(const std::string& listen, const std::string& advertise) {
   std::set<std::string> names = {"localhost", "127.0.0.1", "::1"};
   if (const std::string own = base::HostName(); base::IsHostName(own)) names.insert(own);
-  for (const std::string& text : {listen, advertise}) {
+  for (const std::string& text : {listen, advertise, options.http}) {
     const auto address = base::ParseAddress(text);
     if (address && !address->host.empty() && !base::IsAnyInterface(*address)) {
       names.insert(address->host);
@@ -156,6 +156,8 @@ std::string ConfigText(const InitOptions& options) {
 listen = {}
 # The same address as other hosts see it, where that is another one.
 advertise = {}
+# Metrics, pages and health.  Off loopback only for users with a token (`ltmld user --token`).
+http = {}
 
 [tls]
 certificate = "tls/server.pem"
@@ -181,8 +183,8 @@ device = "cpu"
 
 # Who may use the server; `ltmld user` adds more.
 )",
-      Quoted(options.listen), Quoted(options.advertise), fmt::join(roots, ", "), options.allow_root,
-      options.slots);
+      Quoted(options.listen), Quoted(options.advertise), Quoted(options.http),
+      fmt::join(roots, ", "), options.allow_root, options.slots);
 }
 
 absl::Status WritePool(const fs::path& folder, const InitOptions& options) {
@@ -210,16 +212,27 @@ absl::Status WritePool(const fs::path& folder, const InitOptions& options) {
   return WriteSecret(folder / kConfig, ConfigText(options) + UserText(user, ""));
 }
 
+// The first user has a certificate, which HTTP does not ask for.
+absl::Status CheckHttp(const std::string& http) {
+  const auto address = base::ParseAddress(http);
+  if (http.empty() || base::IsLocal(*address)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("--http '{}' is off loopback, which needs a user with a token: make the pool "
+                  "without, add one "
+                  "with `ltmld user DIR NAME --token`, then set http in ltmld.toml",
+                  http));
+}
+
 absl::Status CheckOptions(const InitOptions& options) {
   LTML_RETURN_IF_ERROR(CheckUserName(options.user));
-  for (const std::string& text : {options.listen, options.advertise}) {
-    const auto address = base::ParseAddress(text);
-    if (text.empty() && &text != &options.listen) continue;
-    if (!address) {
+  for (const std::string* text : {&options.listen, &options.advertise, &options.http}) {
+    if (text->empty() && text != &options.listen) continue;
+    if (!base::ParseAddress(*text)) {
       return absl::InvalidArgumentError(
-          fmt::format("'{}' is no address: expected HOST:PORT, as in 127.0.0.1:7610", text));
+          fmt::format("'{}' is no address: expected HOST:PORT, as in 127.0.0.1:7610", *text));
     }
   }
+  LTML_RETURN_IF_ERROR(CheckHttp(options.http));
   std::error_code error;
   if (!fs::exists(options.folder, error) || fs::is_empty(options.folder, error)) {
     return absl::OkStatus();

@@ -12,6 +12,7 @@ namespace ltml::coordinator {
 struct InitOptions {
   std::filesystem::path folder;
   std::string listen = "127.0.0.1:7610";  // of a Unix socket absolute, as users' files name it too
+  std::string http = "127.0.0.1:7611";    // as in ltmld.toml
   std::string advertise;                  // as in ltmld.toml
   std::string user;                       // the first one, an admin
   std::vector<std::string> data;          // data roots, absolute

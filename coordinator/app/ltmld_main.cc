@@ -37,21 +37,62 @@ sigset_t BlockSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   return signals;
 }
 
+base::LogLevel LevelOf(const v1::ServerLog& log) {
+  switch (log.level()) {
+    case v1::ServerLog::LEVEL_DEBUG:
+      return base::LogLevel::kDebug;
+    case v1::ServerLog::LEVEL_WARNING:
+      return base::LogLevel::kWarning;
+    case v1::ServerLog::LEVEL_ERROR:
+      return base::LogLevel::kError;
+    default:
+      return base::LogLevel::kInfo;
+  }
+}
+
+// SIGHUP: the level of the log alone; a file with a fault changes nothing.
+void ReadLevelAgain(const fs::path& file) {
+  const auto config = config::ReadServerConfig(file);
+  if (!config.ok()) {
+    base::Log(base::LogLevel::kWarning, "configuration_refused", "reason={}",
+              base::LogValue(std::string(config.status().message())));
+    return;
+  }
+  base::SetLogLevel(LevelOf(config->log()));
+  base::Log(base::LogLevel::kInfo, "log_level_read", "level={}",
+            base::LogLevelName(LevelOf(config->log())));
+}
+
+// Until SIGTERM or SIGINT, which it returns.
+int ServeUntilSignal(const sigset_t& signals, const fs::path& file) {
+  while (true) {
+    int signal = 0;
+    ::sigwait(&signals, &signal);
+    if (signal != SIGHUP) return signal;
+    ReadLevelAgain(file);
+  }
+}
+
 absl::Status Run(const fs::path& folder) {
   const sigset_t signals = BlockSignals();
-  LTML_ASSIGN_OR_RETURN(const v1::ServerConfig config,
-                        config::ReadServerConfig(folder / "ltmld.toml"));
+  const fs::path file = folder / "ltmld.toml";
+  LTML_ASSIGN_OR_RETURN(const v1::ServerConfig config, config::ReadServerConfig(file));
+  base::SetLogLevel(LevelOf(config.log()));
+  base::SetLogFormat(config.log().format() == v1::ServerLog::FORMAT_JSON ? base::LogFormat::kJson
+                                                                         : base::LogFormat::kText);
+  const base::BackgroundLog background;
   LTML_ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Start(config));
-  base::Log(base::LogLevel::kInfo, "READY", "address={} hosts={} users={}", server->address(),
-            config.hosts_size(), config.users_size());
+  base::Log(base::LogLevel::kInfo, "READY", "address={} http={} hosts={} users={}",
+            server->address(), base::LogValue(server->http_address()), config.hosts_size(),
+            config.users_size());
   ::sd_notify(0, "READY=1");
-  int signal = 0;
-  ::sigwait(&signals, &signal);
+  const int signal = ServeUntilSignal(signals, file);
   base::Log(base::LogLevel::kInfo, "draining", "signal={}", signal);
   ::sd_notify(0, "STOPPING=1");
   ::alarm(kDrainSeconds);
@@ -73,7 +114,8 @@ std::string FromHere(const std::string& address) {
 }
 
 struct InitArguments {
-  std::string folder, listen = "127.0.0.1:7610", advertise, user = LoginName();
+  std::string folder, listen = "127.0.0.1:7610", http = "127.0.0.1:7611", advertise,
+                      user = LoginName();
   std::vector<std::string> data;
   int slots = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
   bool allow_root = false;
@@ -84,6 +126,7 @@ absl::Status Init(const InitArguments& arguments) {
   options.folder = arguments.folder;
   options.listen = FromHere(arguments.listen);
   options.advertise = FromHere(arguments.advertise);
+  options.http = arguments.http;
   options.user = arguments.user;
   for (const std::string& root : arguments.data) {
     options.data.push_back(fs::absolute(root).lexically_normal().string());
@@ -136,6 +179,9 @@ void AddInit(CLI::App& program, absl::Status& status) {
       "init", "Makes DIR: configuration, certificates, and the first user, an admin");
   init->add_option("DIR", arguments->folder, "A new or empty folder")->required();
   init->add_option("--listen", arguments->listen, "HOST:PORT or unix:PATH to serve on")
+      ->capture_default_str();
+  init->add_option("--http", arguments->http,
+                   "HOST:PORT on loopback for metrics, pages and health; empty: none")
       ->capture_default_str();
   init->add_option("--advertise", arguments->advertise,
                    "HOST:PORT as other hosts see it, where that is another one");

@@ -141,6 +141,7 @@ RunEvents ServiceAttempt::Events() {
     plan_.events.checkpoint(written);
   };
   events.evaluation = plan_.events.evaluation;
+  events.statistics = plan_.events.statistics;
   return events;
 }
 

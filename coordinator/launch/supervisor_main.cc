@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/log.h"
 #include "common/base/proto_json.h"
 #include "common/base/version.h"
 #include "common/examine/host.h"
@@ -77,6 +78,7 @@ int ExamineWith(const std::string& text) {
 }
 
 int Main(int count, char** arguments) {
+  base::ConfigureLogFromEnvironment();
   const std::vector<std::string> words(arguments + 1, arguments + count);
   const std::string first = words.empty() ? "" : words[0];
   if (first == "--help" || first == "-h") {

@@ -10,10 +10,11 @@
 #include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/details.h"
+#include "common/run/folder.h"
+#include "common/run/run_file.h"
 #include "coordinator/jobs/transition.h"
 #include "coordinator/rpc/call_context.h"
 #include "coordinator/rpc/logs_stream.h"
-#include "coordinator/rpc/run_files.h"
 #include "coordinator/rpc/stream_pump.h"
 #include "coordinator/rpc/unary_call.h"
 #include "coordinator/rpc/watch_stream.h"
@@ -39,6 +40,7 @@ constexpr Method kCancel{"JobService.Cancel", Right::kSubmit, true};
 constexpr Method kPause{"JobService.Pause", Right::kSubmit, true};
 constexpr Method kResume{"JobService.Resume", Right::kSubmit, true};
 constexpr Method kGetReport{"JobService.GetReport", Right::kView};
+constexpr Method kGetView{"JobService.GetView", Right::kView};
 constexpr Method kListHosts{"PoolService.ListHosts", Right::kView};
 constexpr Method kDrain{"PoolService.Drain", Right::kManage, true};
 constexpr Method kUndrain{"PoolService.Undrain", Right::kManage, true};
@@ -54,7 +56,7 @@ absl::Status NoReport(const v1::Job& job) {
 }
 
 absl::StatusOr<v1::Report> ReadReport(const v1::Job& job) {
-  auto file = RunFile::Open(job.run_folder(), "report.json");
+  auto file = run::RunFile::Open(job.run_folder(), run::kReportFile);
   if (absl::IsNotFound(file.status())) return NoReport(job);
   LTML_RETURN_IF_ERROR(file.status());
   LTML_ASSIGN_OR_RETURN(const std::string text, file->Read(0, kReportLimitBytes));
@@ -74,6 +76,7 @@ class JobServiceImpl final : public v1::JobService::CallbackService {
   using v1::JobService::CallbackService::Cancel;
   using v1::JobService::CallbackService::Get;
   using v1::JobService::CallbackService::GetReport;
+  using v1::JobService::CallbackService::GetView;
   using v1::JobService::CallbackService::List;
   using v1::JobService::CallbackService::Logs;
   using v1::JobService::CallbackService::Pause;
@@ -171,6 +174,15 @@ class JobServiceImpl final : public v1::JobService::CallbackService {
     if (call->Begin(*request, request->name())) {
       const absl::StatusOr<v1::Job> job = manager().Get(request->name());
       call->End(job.ok() ? ReadReport(*job) : job.status(), response);
+    }
+    return call.get();
+  }
+
+  ServerUnaryReactor* GetView(CallbackServerContext* context, const v1::GetViewRequest* request,
+                              v1::RunView* response) override {
+    const auto call = UnaryCall::Create(environment_, kGetView, *context);
+    if (call->Begin(*request, request->name())) {
+      call->End(environment_.options.view(request->name()), response);
     }
     return call.get();
   }

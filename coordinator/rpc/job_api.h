@@ -2,8 +2,9 @@
 
 #include <grpcpp/impl/codegen/service_type.h>
 
-#include <filesystem>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "coordinator/rpc/host_examiner.h"
 #include "coordinator/security/audit.h"
@@ -20,6 +21,8 @@ struct JobApiOptions {
   security::AuditLog* audit = nullptr;
   HostExaminer* examiner = nullptr;
   bool insecure = false;  // the listener is plaintext
+  // What GetView answers.
+  std::function<absl::StatusOr<v1::RunView>(const std::string& job)> view;
 };
 
 // JobService and PoolService: identify, check, convert, call the manager, translate.  Every call

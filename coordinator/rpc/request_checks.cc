@@ -147,6 +147,9 @@ absl::Status Check(const v1::ResumeRequest& request) {
 absl::Status Check(const v1::GetReportRequest& request) {
   return ToStatus(NameViolations(request.name()));
 }
+absl::Status Check(const v1::GetViewRequest& request) {
+  return ToStatus(NameViolations(request.name()));
+}
 absl::Status Check(const v1::ListHostsRequest&) { return absl::OkStatus(); }
 
 absl::Status Check(const v1::DrainRequest& request) {

@@ -25,6 +25,7 @@ absl::Status Check(const v1::CancelRequest& request);
 absl::Status Check(const v1::PauseRequest& request);
 absl::Status Check(const v1::ResumeRequest& request);
 absl::Status Check(const v1::GetReportRequest& request);
+absl::Status Check(const v1::GetViewRequest& request);
 absl::Status Check(const v1::ListHostsRequest& request);
 absl::Status Check(const v1::DrainRequest& request);
 absl::Status Check(const v1::UndrainRequest& request);

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "coordinator/jobs/run_outcome.h"
+#include "ltml/v1/statistics.pb.h"
 #include "ltml/v1/store.pb.h"
 
 namespace ltml::service {
@@ -22,6 +23,7 @@ struct AttemptEvents {
   std::function<void(int rank, const v1::Progress&)> rank_progress;
   std::function<void(const v1::CheckpointWritten&)> checkpoint;
   std::function<void(const v1::Report&)> evaluation;
+  std::function<void(std::shared_ptr<const v1::ClassStatistics>)> statistics;
   // Last: nothing of the attempt is left on any host.
   std::function<void(const jobs::RunOutcome&)> ended;
 };

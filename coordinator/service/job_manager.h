@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "coordinator/jobs/job_store.h"
 #include "coordinator/service/attempt_runner.h"
+#include "coordinator/service/live_job.h"
 #include "ltml/v1/job_service.pb.h"
 #include "ltml/v1/pool_service.pb.h"
 #include "ltml/v1/server_config.pb.h"
@@ -102,8 +102,9 @@ class JobManager {
   virtual void Undrain(const std::string& host, const Actor& actor,
                        std::function<void(absl::StatusOr<v1::Host>)> done) = 0;
 
-  // Jobs by state, ended ones too; for metrics.
-  virtual std::map<v1::JobState, int64_t> Counts() = 0;
+  // A job with all that is known of it; of one that has ended longer ago what is durable.
+  virtual absl::StatusOr<LiveJob> Look(const std::string& name) = 0;
+  virtual Observation Observe() = 0;
 };
 
 }  // namespace ltml::service

@@ -350,6 +350,18 @@ WindowSums AttemptStreams::Seed(int64_t window) const {
   return WindowSums(options_.classes);
 }
 
+statistics::Compensation AttemptStreams::CompensationOf(int64_t version) const {
+  if (!options_.compensate || version < 0) {
+    return statistics::Compensation::Neutral(options_.classes);
+  }
+  return statistics::Compensate(versions_.at(version), options_.prior, options_.form);
+}
+
+std::optional<statistics::Compensation> AttemptStreams::latest_compensation() const {
+  if (!options_.compensate || !started_) return std::nullopt;
+  return CompensationOf(newest_);
+}
+
 WindowGrant AttemptStreams::Grant(int64_t window) const {
   WindowGrant grant;
   grant.window = window;
@@ -357,9 +369,7 @@ WindowGrant AttemptStreams::Grant(int64_t window) const {
   grant.end_step = std::min(grant.first_step + options_.window, options_.steps);
   grant.version = window - 2;
   grant.totals = versions_.at(grant.version);
-  grant.compensation = options_.compensate && grant.version >= 0
-                           ? statistics::Compensate(grant.totals, options_.prior, options_.form)
-                           : statistics::Compensation::Neutral(options_.classes);
+  grant.compensation = CompensationOf(grant.version);
   return grant;
 }
 

@@ -126,6 +126,8 @@ class AttemptStreams {
 
   // Totals after the last folded window, at the end with the open one; for reports and metrics.
   const statistics::DecayedTotals& latest_totals() const { return latest_; }
+  // Made of the last folded window; nullopt where the job's mode is not `statistics`.
+  std::optional<statistics::Compensation> latest_compensation() const;
 
  private:
   struct RankState {
@@ -157,6 +159,7 @@ class AttemptStreams {
   bool Whole(int64_t window) const;
   int64_t LastGranted() const { return newest_ + 2; }
   statistics::WindowSums Seed(int64_t window) const;
+  statistics::Compensation CompensationOf(int64_t version) const;
   WindowGrant Grant(int64_t window) const;
   void GrantTo(int rank, std::vector<Delivery>& deliveries) const;
 

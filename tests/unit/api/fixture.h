@@ -17,6 +17,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/files.h"
+#include "coordinator/rpc/call_meter.h"
 #include "coordinator/rpc/job_api.h"
 #include "fake_manager.h"
 #include "ltml/v1/job_service.grpc.pb.h"
@@ -100,6 +101,7 @@ class ApiTest : public ::testing::Test {
   FakeExaminer examiner_;
   std::unique_ptr<security::Directory> directory_;
   std::unique_ptr<security::RateLimit> limit_;
+  CallMeter meter_;
   std::unique_ptr<JobApi> api_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;

@@ -97,11 +97,13 @@ TEST_F(UnaryTest, EveryCallAboutAJobChecksItsName) {
     SCOPED_TRACE(name);
     v1::Job job;
     v1::Report report;
+    v1::RunView view;
     const std::vector<grpc::Status> all = {Ask(&v1::JobService::Stub::Get, name, &job),
                                            Ask(&v1::JobService::Stub::Cancel, name, &job),
                                            Ask(&v1::JobService::Stub::Pause, name, &job),
                                            Ask(&v1::JobService::Stub::Resume, name, &job),
-                                           Ask(&v1::JobService::Stub::GetReport, name, &report)};
+                                           Ask(&v1::JobService::Stub::GetReport, name, &report),
+                                           Ask(&v1::JobService::Stub::GetView, name, &view)};
     for (const grpc::Status& status : all) {
       EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
       EXPECT_THAT(BadFields(status), ElementsAre("name"));
@@ -231,6 +233,17 @@ TEST_F(UnaryTest, ReportIsReadOrItsAbsenceExplained) {
   std::filesystem::create_symlink(folder_.path() / "elsewhere", RunFolder() / "report.json");
   EXPECT_EQ(Ask(&v1::JobService::Stub::GetReport, "jobs/a", &report, "viewer").error_code(),
             grpc::StatusCode::FAILED_PRECONDITION);
+}
+
+TEST_F(UnaryTest, ViewersSeeTheView) {
+  manager_.Put(Job("jobs/a"));
+  v1::RunView view;
+  ASSERT_TRUE(Ask(&v1::JobService::Stub::GetView, "jobs/a", &view, "viewer").ok());
+  EXPECT_EQ(view.job().name(), "jobs/a");
+  EXPECT_EQ(Ask(&v1::JobService::Stub::GetView, "jobs/b", &view, "viewer").error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Ask(&v1::JobService::Stub::GetView, "jobs/a", &view, "stranger").error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
 }
 
 TEST_F(UnaryTest, HostsAreListedDrainedAndUndrained) {

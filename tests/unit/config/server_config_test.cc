@@ -69,6 +69,31 @@ TEST_F(ServerConfigTest, PlaintextOffLoopbackIsRefused) {
   EXPECT_TRUE(Read("listen = \"unix:/tmp/s\"\ninsecure = true\n" + std::string(kRest)).ok());
 }
 
+TEST_F(ServerConfigTest, PagesOffLoopbackNeedTlsAndAToken) {
+  const std::string rest = std::string(kTls) + kRest;
+  const std::string off = "http = \"10.0.0.1:7611\"\n";
+  EXPECT_EQ(Read(rest)->http(), "127.0.0.1:7611");
+  EXPECT_TRUE(Read("http = \"\"\n" + rest).ok());
+  EXPECT_TRUE(Read("http = \"localhost:7611\"\n" + rest).ok());
+  EXPECT_THAT(FaultOf("http = \"[::1]:7611\"\n" + rest), HasSubstr("IPv4"));
+  EXPECT_THAT(FaultOf("http = \"unix:/tmp/s\"\n" + rest), HasSubstr("http: got \"unix:/tmp/s\""));
+  EXPECT_THAT(FaultOf(off + rest),
+              HasSubstr("http: got \"10.0.0.1:7611\" and no user with a token"));
+  const std::string token = "token_sha256 = \"" + std::string(64, 'a') + "\"\n";
+  EXPECT_TRUE(Read(off + rest + token).ok());
+  EXPECT_THAT(FaultOf(off + "insecure = true\n" + kRest + token), HasSubstr("plaintext"));
+}
+
+TEST_F(ServerConfigTest, TheLogHasALevelAndAFormat) {
+  const std::string rest = std::string(kTls) + kRest;
+  EXPECT_EQ(Read(rest)->log().level(), v1::ServerLog::LEVEL_INFO);
+  const auto config = Read(rest + "[log]\nlevel = \"debug\"\nformat = \"json\"\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->log().level(), v1::ServerLog::LEVEL_DEBUG);
+  EXPECT_EQ(config->log().format(), v1::ServerLog::FORMAT_JSON);
+  EXPECT_THAT(FaultOf(rest + "[log]\nlevel = \"loud\"\n"), HasSubstr("log.level"));
+}
+
 TEST_F(ServerConfigTest, AllFaultsAreToldAtOnceWithTheirLines) {
   const std::string fault = FaultOf(
       "listen = \"nowhere\"\n"

@@ -50,7 +50,7 @@ TEST_F(ManagerTest, AJobLivesToItsEnd) {
   EXPECT_EQ(ended.evaluations_size(), 1);
   EXPECT_EQ(ended.attempts(0).last_step(), 1000);
   EXPECT_EQ(manager_->Hosts()[0].used_slots() + manager_->Hosts()[1].used_slots(), 0);
-  EXPECT_EQ(manager_->Counts()[v1::JOB_STATE_SUCCEEDED], 1);
+  EXPECT_EQ(manager_->Observe().jobs[v1::JOB_STATE_SUCCEEDED], 1);
 }
 
 TEST_F(ManagerTest, PausesResumesAndCancelsARunningJob) {
@@ -263,7 +263,7 @@ TEST_F(ManagerTest, SlotsAreNeverOversubscribed) {
   const auto finish_one = [&] {
     const auto all = runner_->all();
     for (; done < all.size(); ++done) all[done]->events.ended(Ended(kSucceeded));
-    return manager_->Counts()[v1::JOB_STATE_SUCCEEDED] == kJobs;
+    return manager_->Observe().jobs[v1::JOB_STATE_SUCCEEDED] == kJobs;
   };
   ASSERT_TRUE(Eventually(finish_one));
   std::map<int64_t, v1::JobEvent> events;

@@ -1,4 +1,4 @@
-#include "coordinator/rpc/run_files.h"
+#include "common/run/run_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,11 +9,13 @@
 #include <iterator>
 #include <utility>
 
+#include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
 
-namespace ltml::coordinator {
+namespace ltml::run {
 namespace {
 
+constexpr int64_t kMessageLimitBytes = 256 << 20;
 constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
 absl::Status Fault(const std::filesystem::path& file, int error) {
@@ -39,12 +41,14 @@ absl::StatusOr<RunFile> RunFile::Open(const std::filesystem::path& run_folder,
   }
   struct stat status {};
   if (::fstat(at.descriptor_, &status) != 0) return Fault(run_folder / relative, errno);
+  at.inode_ = status.st_ino;
   if (S_ISREG(status.st_mode)) return at;
   return absl::FailedPreconditionError(
       fmt::format("{} is not a regular file", (run_folder / relative).string()));
 }
 
-RunFile::RunFile(RunFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+RunFile::RunFile(RunFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), inode_(other.inode_) {}
 
 RunFile::~RunFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -70,4 +74,21 @@ absl::StatusOr<std::string> RunFile::Read(int64_t offset, int64_t bytes) const {
   return text;
 }
 
-}  // namespace ltml::coordinator
+absl::StatusOr<bool> ReadMessage(const std::filesystem::path& run_folder,
+                                 const std::filesystem::path& relative,
+                                 google::protobuf::Message* message) {
+  const auto file = RunFile::Open(run_folder, relative);
+  if (absl::IsNotFound(file.status())) return false;
+  LTML_RETURN_IF_ERROR(file.status());
+  LTML_ASSIGN_OR_RETURN(const int64_t size, file->Size());
+  if (size > kMessageLimitBytes) {
+    return absl::InvalidArgumentError(fmt::format("{}: got {} bytes, expected at most {}",
+                                                  (run_folder / relative).string(), size,
+                                                  kMessageLimitBytes));
+  }
+  LTML_ASSIGN_OR_RETURN(const std::string text, file->Read(0, size));
+  LTML_RETURN_IF_ERROR(base::FromJson(text, (run_folder / relative).string(), message));
+  return true;
+}
+
+}  // namespace ltml::run
