@@ -124,7 +124,7 @@ class Pages(harness.WithData):
         self.page.screenshot(SCREENSHOTS / 'job.png')
         # As docs/monitoring.md shows it.
         self.page.screenshot(SCREENSHOTS / 'job-page.png',
-                             clip={'x': 0, 'y': 0, 'width': 1200, 'height': 1350})
+                             clip={'x': 0, 'y': 0, 'width': 1200, 'height': 1125})
         self.assert_no_problem()
         self.end()
         self.page.wait('document.querySelector("#top .badge").textContent.startsWith("cancelled")')
