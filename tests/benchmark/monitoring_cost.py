@@ -1,7 +1,7 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """What monitoring costs training: the same job by turns on a server that is scraped every second, with
 its page open, and on one that serves no HTTP.  Two ranks on one machine, which the server shares.
-Example: LTML_BIN=build/bin python3 tests/benchmark/monitoring_cost.py --pairs 5"""
+Example: LTML_BIN=build/bin python3 tests/benchmark/monitoring_cost.py"""
 import argparse
 import json
 import pathlib
@@ -35,7 +35,7 @@ class Reader(threading.Thread):
 
 
 class Cost(harness.WithData):
-    pairs, steps = 5, 200
+    pairs, steps = 9, 400
 
     def seconds_a_step(self, server, watched):
         job = server.submit(self.job(steps=self.steps), *SETTINGS)
