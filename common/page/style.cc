@@ -29,6 +29,7 @@ h1{font-size:28px;line-height:1.2;margin:20px 0 8px;overflow-wrap:anywhere}
 h2{font-size:20px;margin:36px 0 8px}
 p{margin:8px 0}
 .muted,.nothing{color:var(--muted)}
+.id{color:var(--muted);font-size:13px;font-weight:400}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .badge{display:inline-block;padding:1px 10px;border-radius:12px;border:1px solid currentColor;
 font-size:14px;font-weight:600;white-space:nowrap}
@@ -38,7 +39,7 @@ font-size:14px;font-weight:600;white-space:nowrap}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:16px 0;padding:0;list-style:none}
 .cards li{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:10px 14px}
 .cards .label{color:var(--muted);font-size:14px}
-.cards .value{font-size:26px;font-weight:650;line-height:1.25;font-variant-numeric:tabular-nums}
+.cards .value{font-size:24px;font-weight:650;line-height:1.25;font-variant-numeric:tabular-nums}
 .cards .change{font-size:14px;font-variant-numeric:tabular-nums}
 progress{width:100%;height:12px;accent-color:var(--accent);vertical-align:middle}
 td progress{width:110px}

@@ -48,6 +48,11 @@ std::filesystem::path AttemptFolder(const std::filesystem::path& run_folder, int
   return run_folder / "attempts" / fmt::format("{}", epoch);
 }
 
+fs::path LogFile(int64_t epoch, int rank) {
+  return AttemptFolder("", epoch) /
+         (rank == kMpirun ? "mpirun.log" : fmt::format("rank-{}.log", rank));
+}
+
 std::vector<int64_t> Attempts(const fs::path& run_folder) {
   std::vector<int64_t> epochs;
   for (const auto& [epoch, folder] : Numbered(run_folder / "attempts", "")) {

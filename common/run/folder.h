@@ -29,6 +29,10 @@ inline constexpr char kReportFile[] = "report.json";
 std::filesystem::path AttemptFolder(const std::filesystem::path& run_folder, int64_t epoch);
 inline constexpr char kAttemptFile[] = "attempt.json";
 
+// attempts/N/rank-R.log, below the run folder; of kMpirun mpirun.log.
+inline constexpr int kMpirun = -1;
+std::filesystem::path LogFile(int64_t epoch, int rank);
+
 // Epochs of the attempts, newest first.
 std::vector<int64_t> Attempts(const std::filesystem::path& run_folder);
 // The folder of the newest attempt; empty without one.

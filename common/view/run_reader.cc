@@ -135,13 +135,11 @@ void RunReader::ReadLogTails(v1::RunView& view) const {
   const v1::Job& job = view.job();
   if (job.attempts().empty()) return;
   const v1::Attempt& newest = *job.attempts().rbegin();
-  const fs::path attempt = fs::path("attempts") / fmt::format("{}", newest.epoch());
   std::vector<int> ranks = {0};
   if (newest.failure().rank() > 0) ranks.push_back(newest.failure().rank());
-  ranks.push_back(-1);
+  ranks.push_back(run::kMpirun);
   for (const int rank : ranks) {
-    const std::string file = rank < 0 ? "mpirun.log" : fmt::format("rank-{}.log", rank);
-    std::string text = Tail(folder_, attempt / file);
+    std::string text = Tail(folder_, run::LogFile(newest.epoch(), rank));
     if (text.empty()) continue;
     v1::LogTail& tail = *view.add_logs();
     tail.set_attempt_epoch(newest.epoch());

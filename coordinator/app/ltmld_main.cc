@@ -148,6 +148,8 @@ absl::Status Init(const InitArguments& arguments) {
       "  export LTML_CONFIG={}/client.toml\n"
       "  ltml submit JOB.toml --watch\n",
       options.slots, fmt::join(options.data, ", "), folder, folder);
+  if (!options.http.empty())
+    fmt::print("While it runs, jobs are seen on http://{}/\n", options.http);
   return absl::OkStatus();
 }
 

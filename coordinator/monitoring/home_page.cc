@@ -19,7 +19,7 @@ using page::Html;
 
 Html JobLink(const v1::Job& job) {
   return page::Link("/jobs/" + page::UrlPart(view::IdOf(job)), page::Name(job.spec().name())) +
-         Html::Literal(" ") + Element("span", {{"class", "muted"}}, view::IdOf(job));
+         Element("div", {{"class", "id"}}, view::IdOf(job));
 }
 
 Html Steps(const v1::Job& job) {

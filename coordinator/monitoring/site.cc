@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/visible.h"
 #include "common/page/document.h"
+#include "common/run/folder.h"
 #include "common/run/run_file.h"
 #include "common/view/run_page.h"
 #include "common/view/words.h"
@@ -79,8 +81,7 @@ std::string TitleOf(const v1::Job& job) {
 }
 
 absl::StatusOr<std::string> LogText(const v1::Job& job, int rank) {
-  const std::string name = rank < 0 ? "mpirun.log" : fmt::format("rank-{}.log", rank);
-  const std::string file = fmt::format("attempts/{}/{}", job.attempt_epoch(), name);
+  const std::filesystem::path file = run::LogFile(job.attempt_epoch(), rank);
   LTML_ASSIGN_OR_RETURN(const run::RunFile log, run::RunFile::Open(job.run_folder(), file));
   LTML_ASSIGN_OR_RETURN(const int64_t size, log.Size());
   const int64_t begin = std::max<int64_t>(size - kLogBytes, 0);
@@ -148,7 +149,7 @@ HttpResponse Site::Job(const std::string& id, const HttpRequest& request) const 
 
 HttpResponse Site::Log(const std::string& id, const std::string& rank) const {
   int number = 0;
-  if (!absl::SimpleAtoi(rank, &number) || number < -1) {
+  if (!absl::SimpleAtoi(rank, &number) || number < run::kMpirun) {
     return Fault(404, fmt::format("There is no rank {}.", rank));
   }
   const auto job = options_.manager->Get("jobs/" + id);

@@ -12,7 +12,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <list>
 #include <thread>
@@ -21,13 +20,10 @@
 #include "common/base/address.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
+#include "coordinator/monitoring/tls_relay.h"
 
 namespace ltml::monitoring {
 namespace {
-
-constexpr timeval kPieceLimit{.tv_sec = 5, .tv_usec = 0};
-constexpr std::chrono::seconds kWholeLimit(30);
-constexpr int kPollMs = 1000;
 
 class Descriptor {
  public:
@@ -47,7 +43,6 @@ class Descriptor {
 };
 
 using SslContext = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
-using Ssl = std::unique_ptr<SSL, decltype(&SSL_free)>;
 
 absl::StatusOr<SslContext> ContextOf(const TlsFrontOptions& options) {
   SslContext context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
@@ -106,61 +101,6 @@ Descriptor Connect(uint16_t port) {
   return connection;
 }
 
-bool WriteAll(int to, const char* data, size_t size) {
-  while (size > 0) {
-    const ssize_t written = ::send(to, data, size, MSG_NOSIGNAL);
-    if (written <= 0) return false;
-    data += written;
-    size -= static_cast<size_t>(written);
-  }
-  return true;
-}
-
-// One client, from its handshake to its end.
-class Relay {
- public:
-  Relay(SSL_CTX* context, int client, int target, const std::atomic<bool>& ending)
-      : client_(client), target_(target), ending_(ending), ssl_(SSL_new(context), &SSL_free) {
-    for (const int socket : {client, target}) {
-      ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &kPieceLimit, sizeof kPieceLimit);
-      ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &kPieceLimit, sizeof kPieceLimit);
-    }
-    SSL_set_fd(ssl_.get(), client);
-  }
-
-  void Run() {
-    if (SSL_accept(ssl_.get()) != 1) return;
-    const auto end = std::chrono::steady_clock::now() + kWholeLimit;
-    while (!ending_ && std::chrono::steady_clock::now() < end && Pass()) {
-    }
-    SSL_shutdown(ssl_.get());
-  }
-
- private:
-  // False at the end of either side.
-  bool Pass() {
-    std::array<pollfd, 2> ready = {pollfd{client_, POLLIN, 0}, pollfd{target_, POLLIN, 0}};
-    const bool pending = SSL_pending(ssl_.get()) > 0;
-    ::poll(ready.data(), ready.size(), pending ? 0 : kPollMs);
-    if ((pending || ready[0].revents != 0) && !ToTarget()) return false;
-    return ready[1].revents == 0 || ToClient();
-  }
-  bool ToTarget() {
-    const int got = SSL_read(ssl_.get(), buffer_.data(), static_cast<int>(buffer_.size()));
-    if (got > 0) return WriteAll(target_, buffer_.data(), static_cast<size_t>(got));
-    return SSL_get_error(ssl_.get(), got) == SSL_ERROR_WANT_READ;
-  }
-  bool ToClient() {
-    const ssize_t got = ::recv(target_, buffer_.data(), buffer_.size(), 0);
-    return got > 0 && SSL_write(ssl_.get(), buffer_.data(), static_cast<int>(got)) > 0;
-  }
-
-  const int client_, target_;
-  const std::atomic<bool>& ending_;
-  const Ssl ssl_;
-  std::array<char, 16384> buffer_{};
-};
-
 class Front final : public TlsFront {
  public:
   explicit Front(TlsFrontOptions options) : options_(std::move(options)) {}
@@ -170,6 +110,7 @@ class Front final : public TlsFront {
 
  private:
   struct Worker {
+    Descriptor client;
     std::atomic<bool> done = false;
     std::thread thread;
   };
@@ -224,8 +165,10 @@ void Front::Take(Descriptor client) {
     return;
   }
   Worker& worker = workers_.emplace_back();
-  worker.thread = std::thread([this, &worker, client = std::move(client)] {
-    Serve(client.get());
+  worker.client = std::move(client);
+  worker.thread = std::thread([this, &worker] {
+    Serve(worker.client.get());
+    ::shutdown(worker.client.get(), SHUT_RDWR);  // it is closed when the thread is joined
     worker.done = true;
   });
 }
@@ -233,7 +176,7 @@ void Front::Take(Descriptor client) {
 void Front::Serve(int client) const {
   const Descriptor target = Connect(options_.target_port);
   if (target.get() < 0) return;
-  Relay(context_.get(), client, target.get(), ending_).Run();
+  RelayTls(context_.get(), client, target.get(), ending_);
 }
 
 void Front::JoinDone(bool all) {
@@ -242,6 +185,8 @@ void Front::JoinDone(bool all) {
       ++worker;
       continue;
     }
+    // So that none waits for its client.
+    ::shutdown(worker->client.get(), SHUT_RDWR);
     worker->thread.join();
     worker = workers_.erase(worker);
   }

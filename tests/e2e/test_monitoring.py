@@ -310,6 +310,12 @@ class OffLoopback(harness.WithData):
         # No plaintext on that port.
         with self.assertRaises((http.client.HTTPException, OSError)):
             get(address, '/healthz')
+        # A client that stands still does not hold up the end.
+        with socket.create_connection(('127.0.0.1', int(server.http.split(':')[1])), timeout=20):
+            start = time.monotonic()
+            server.stop()
+            self.assertEqual(server.process.returncode, 0)
+            self.assertLess(time.monotonic() - start, 4)
 
     def test_settings_that_would_tell_everybody_are_refused(self):
         def refusal(change):
