@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <initializer_list>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -117,10 +118,11 @@ std::string UserText(const NewUser& user, const std::string& digest) {
   return text;
 }
 
-std::vector<std::string> ServerNames(const std::string& listen, const std::string& advertise) {
+// `addresses`: as in ltmld.toml; empty ones and paths of sockets name nobody.
+std::vector<std::string> ServerNames(std::initializer_list<std::string> addresses) {
   std::set<std::string> names = {"localhost", "127.0.0.1", "::1"};
   if (const std::string own = base::HostName(); base::IsHostName(own)) names.insert(own);
-  for (const std::string& text : {listen, advertise, options.http}) {
+  for (const std::string& text : addresses) {
     const auto address = base::ParseAddress(text);
     if (address && !address->host.empty() && !base::IsAnyInterface(*address)) {
       names.insert(address->host);
@@ -130,11 +132,9 @@ std::vector<std::string> ServerNames(const std::string& listen, const std::strin
 }
 
 absl::StatusOr<security::Certificate> IssueServer(const security::Certificate& authority,
-                                                  const std::string& listen,
-                                                  const std::string& advertise) {
+                                                  std::initializer_list<std::string> addresses) {
   return security::Issue(
-      authority,
-      {.common_name = "ltmld", .addresses = ServerNames(listen, advertise), .server = true});
+      authority, {.common_name = "ltmld", .addresses = ServerNames(addresses), .server = true});
 }
 
 // `certificate_file` and the key beside it.
@@ -193,8 +193,9 @@ absl::Status WritePool(const fs::path& folder, const InitOptions& options) {
   PoolFiles pool;
   LTML_ASSIGN_OR_RETURN(pool.authority, security::MakeAuthority("ltml pool authority"));
   pool.server = options.advertise.empty() ? options.listen : options.advertise;
-  LTML_ASSIGN_OR_RETURN(const security::Certificate server,
-                        IssueServer(pool.authority, options.listen, options.advertise));
+  LTML_ASSIGN_OR_RETURN(
+      const security::Certificate server,
+      IssueServer(pool.authority, {options.listen, options.advertise, options.http}));
   const std::pair<const char*, const std::string&> files[] = {
       {"authority.pem", pool.authority.certificate},
       {"authority.key", pool.authority.key},
@@ -292,8 +293,9 @@ absl::Status RenewServer(const fs::path& folder) {
   LTML_ASSIGN_OR_RETURN(const v1::ServerConfig config, config::ReadServerConfig(folder / kConfig));
   LTML_ASSIGN_OR_RETURN(const security::Certificate authority,
                         ReadAuthority(config.tls().authority()));
-  LTML_ASSIGN_OR_RETURN(const security::Certificate server,
-                        IssueServer(authority, config.listen(), config.advertise()));
+  LTML_ASSIGN_OR_RETURN(
+      const security::Certificate server,
+      IssueServer(authority, {config.listen(), config.advertise(), config.http()}));
   LTML_RETURN_IF_ERROR(WriteSecret(config.tls().key(), server.key));
   return WriteSecret(config.tls().certificate(), server.certificate);
 }
