@@ -16,8 +16,9 @@ lint: build
 	scripts/check
 	scripts/lint
 bench: build
-	scripts/build ltml_benchmarks comparison_programs
+	scripts/build ltml_benchmarks comparison_programs load_ranks bare_coordinator
 	build/tests/ltml_benchmarks
+	for one in service sessions overhead; do /usr/bin/python3 tests/benchmark/$${one}_benchmark.py || exit; done
 	@if [ -x .deps/peers/bin/python ]; then tests/benchmark/compare.py; \
 	else echo 'comparisons with peers are left out: scripts/peers installs the peers'; fi
 asan tsan: setup

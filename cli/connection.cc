@@ -18,6 +18,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/credentials.h"
 #include "common/rpc/details.h"
+#include "common/rpc/tls_probe.h"
 
 namespace ltml::cli {
 namespace {
@@ -25,9 +26,9 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kCallLimit(30);
-constexpr std::chrono::seconds kRetryLimit(10);
 constexpr std::chrono::milliseconds kFirstPause(100);
+constexpr std::chrono::seconds kProbeLimit(2);
+constexpr std::chrono::milliseconds kProbePause(300);
 constexpr char kDefaultServer[] = "127.0.0.1:7610";
 constexpr char kRequestId[] = "x-request-id";
 
@@ -109,7 +110,8 @@ CLI::App* AddServerCommand(CLI::App& parent, const std::string& name,
   return command;
 }
 
-absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(const ServerOptions& options) {
+absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(const ServerOptions& options,
+                                                             const Patience& patience) {
   LTML_ASSIGN_OR_RETURN(const v1::ClientConfig config, ReadConfig(options));
   const auto address = base::ParseAddress(config.server());
   if (!address) {
@@ -117,11 +119,12 @@ absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(const ServerOptions
         fmt::format("--server: got '{}', expected HOST:PORT or unix:PATH", config.server()));
   }
   if (config.authority().empty() && !base::IsLocal(*address)) return NoConfig(config.server());
-  LTML_ASSIGN_OR_RETURN(const rpc::TlsFiles files, ReadTls(config));
+  LTML_ASSIGN_OR_RETURN(rpc::TlsFiles files, ReadTls(config));
   LTML_ASSIGN_OR_RETURN(const auto credentials, rpc::ClientCredentials(config.server(), files));
   KeepGrpc();
-  auto connection = std::shared_ptr<Connection>(new Connection());
+  auto connection = std::shared_ptr<Connection>(new Connection(patience));
   connection->server_ = config.server();
+  connection->tls_ = std::move(files);
   LTML_ASSIGN_OR_RETURN(connection->token_, ReadToken(config.token_file()));
   const auto channel =
       grpc::CreateCustomChannel(config.server(), credentials, rpc::ClientArguments());
@@ -139,6 +142,7 @@ absl::Status Connection::Explain(const grpc::Status& status,
                                  const grpc::ClientContext& context) const {
   const absl::Status told = rpc::FromGrpc(status);
   if (told.ok()) return told;
+  if (absl::IsUnavailable(told)) LTML_RETURN_IF_ERROR(CheckTls());
   std::string message(told.message());
   if (absl::IsUnavailable(told) || absl::IsDeadlineExceeded(told)) {
     message = fmt::format("the server at {} does not answer: {}; does `ltmld run` run there?",
@@ -158,15 +162,28 @@ absl::Status Connection::Explain(const grpc::Status& status,
   return absl::Status(told.code(), message);
 }
 
+absl::Status Connection::CheckTls() const {
+  if (tls_.authority.empty()) return absl::OkStatus();
+  absl::Status judged = rpc::ProbeTls(server_, tls_, kProbeLimit);
+  if (absl::IsUnauthenticated(judged)) {
+    // A server that was just ending is gone by then.
+    std::this_thread::sleep_for(kProbePause);
+    judged = rpc::ProbeTls(server_, tls_, kProbeLimit);
+  }
+  if (judged.ok()) return judged;
+  return absl::Status(judged.code(), fmt::format("the server at {} answers, but {}", server_,
+                                                 std::string(judged.message())));
+}
+
 absl::Status Connection::RunCall(const Attempt& attempt) const {
-  const auto give_up = Clock::now() + kRetryLimit;
+  const auto give_up = Clock::now() + patience_.retry;
   for (auto pause = kFirstPause;; pause *= 2) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + kCallLimit);
+    context.set_deadline(std::chrono::system_clock::now() + patience_.call);
     Prepare(context);
     const grpc::Status status = attempt(&context);
-    const bool again = status.error_code() == grpc::StatusCode::UNAVAILABLE;
-    if (!again || Clock::now() + pause > give_up) return Explain(status, context);
+    absl::Status told = Explain(status, context);
+    if (!absl::IsUnavailable(told) || Clock::now() + pause > give_up) return told;
     std::this_thread::sleep_for(pause);
   }
 }

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "cli/context.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/status.h"
 #include "ltml/v1/job_service.grpc.pb.h"
 #include "ltml/v1/pool_service.grpc.pb.h"
@@ -22,6 +23,13 @@ namespace ltml::cli {
 struct ServerOptions {
   std::string config;  // --config
   std::string server;  // --server
+};
+
+// How long commands wait.
+struct Patience {
+  std::chrono::nanoseconds call = std::chrono::seconds(30);   // for one answer
+  std::chrono::nanoseconds retry = std::chrono::seconds(10);  // with calls that may be repeated
+  std::chrono::nanoseconds away = std::chrono::seconds(60);   // for a stream to come back
 };
 
 // Adds a command with --server and --config (see AddCommand).
@@ -35,10 +43,11 @@ class Connection {
  public:
   // InvalidArgument for a client.toml with faults, NotFound for none where the address needs one,
   // FailedPrecondition for credentials that are no good.  Does not connect yet.
-  static absl::StatusOr<std::shared_ptr<Connection>> Open(const ServerOptions& options);
+  static absl::StatusOr<std::shared_ptr<Connection>> Open(const ServerOptions& options,
+                                                          const Patience& patience = {});
 
-  // A call to its end within 30 s.  One that may be repeated is tried again for 10 s while the
-  // server is not to be reached.
+  // A call to its end, which is tried again while the server is not to be reached: calls may be
+  // repeated.
   template <typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (v1::JobService::Stub::*method)(grpc::ClientContext*,
                                                                              const Request&,
@@ -64,9 +73,10 @@ class Connection {
   // As the user should read it: where the server is, and the request's id.
   absl::Status Explain(const grpc::Status& status, const grpc::ClientContext& context) const;
   const std::string& server() const { return server_; }
+  const Patience& patience() const { return patience_; }
 
  private:
-  Connection() = default;
+  explicit Connection(const Patience& patience) : patience_(patience) {}
 
   using Attempt = std::function<grpc::Status(grpc::ClientContext*)>;
   absl::Status RunCall(const Attempt& attempt) const;
@@ -81,7 +91,12 @@ class Connection {
     return response;
   }
 
+  // Where TLS is to blame for it that the server cannot be reached, why; OK otherwise.
+  absl::Status CheckTls() const;
+
+  const Patience patience_;
   std::string server_;
+  rpc::TlsFiles tls_;
   std::string token_;
   std::unique_ptr<v1::JobService::Stub> jobs_;
   std::unique_ptr<v1::PoolService::Stub> pool_;

@@ -21,8 +21,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kLook(50);
 constexpr std::chrono::milliseconds kPause(500);
-// How long a server may be away.
-constexpr std::chrono::seconds kAwayLimit(60);
 
 // Cancels a call when the user interrupts, or time is over.
 class Watchdog {
@@ -58,7 +56,7 @@ using ReadOnce = std::function<absl::Status(grpc::ClientContext&, bool* any)>;
 
 absl::Status ReadStreams(const Connection& connection, const StreamOptions& options,
                          const ReadOnce& read) {
-  Clock::time_point give_up = Clock::now() + kAwayLimit;
+  Clock::time_point give_up = Clock::now() + connection.patience().away;
   while (true) {
     bool any = false;
     absl::Status status;
@@ -75,7 +73,7 @@ absl::Status ReadStreams(const Connection& connection, const StreamOptions& opti
       return absl::DeadlineExceededError("the time is over, and the job has not ended");
     }
     if (!absl::IsUnavailable(status)) return status;
-    if (any) give_up = Clock::now() + kAwayLimit;
+    if (any) give_up = Clock::now() + connection.patience().away;
     if (Clock::now() >= give_up) return status;
     std::this_thread::sleep_for(kPause);
   }

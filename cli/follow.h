@@ -30,8 +30,8 @@ absl::Status Watch(Connection& connection, const std::string& job, Context& cont
 
 struct LogOptions {
   std::string job;
-  std::vector<int> ranks;  // empty: all
-  int64_t attempt = 0;     // 0: the newest
+  std::vector<int> ranks{};  // empty: all
+  int64_t attempt = 0;       // 0: the newest
   bool follow = false;
   const std::atomic<int>* interrupt = nullptr;
 };

@@ -16,33 +16,15 @@
 namespace ltml::cli {
 namespace {
 
+using view::AgeText;
+using view::IdOf;
+using view::PlacementText;
+using view::UtcText;
 using SystemTime = std::chrono::system_clock::time_point;
 
 std::string Lower(std::string text) {
   std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
   return text;
-}
-
-std::string IdOf(const v1::Job& job) { return job.name().substr(job.name().find('/') + 1); }
-
-std::string Age(const google::protobuf::Timestamp& time, SystemTime now) {
-  const double seconds = std::chrono::duration<double>(now - base::FromTimestamp(time)).count();
-  return TimeText(std::max(seconds, 0.0));
-}
-
-std::string UtcText(const google::protobuf::Timestamp& time) {
-  const auto seconds =
-      std::chrono::time_point_cast<std::chrono::seconds>(base::FromTimestamp(time));
-  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(seconds));
-}
-
-std::string PlacementText(const google::protobuf::RepeatedPtrField<v1::Placement>& placements) {
-  std::vector<std::string> parts;
-  for (const v1::Placement& placement : placements) {
-    parts.push_back(fmt::format("{} ({} {})", placement.host(), placement.ranks(),
-                                placement.ranks() == 1 ? "rank" : "ranks"));
-  }
-  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string AttemptText(const v1::Attempt& attempt) {
@@ -71,12 +53,6 @@ std::string ChangeText(const v1::StateChange& change) {
 
 }  // namespace
 
-std::string StateText(const v1::Job& job) {
-  const std::string state = Lower(jobs::StateName(job.state()));
-  if (job.state() != v1::JOB_STATE_STOPPING) return state;
-  return fmt::format("{} ({} next)", state, Lower(jobs::StateName(job.stop_goal())));
-}
-
 std::string JobTable(const std::vector<v1::Job>& jobs, SystemTime now, bool colour) {
   Table table({{"ID"},
                {"OWNER"},
@@ -88,14 +64,15 @@ std::string JobTable(const std::vector<v1::Job>& jobs, SystemTime now, bool colo
   for (const v1::Job& job : jobs) {
     table.AddRow({IdOf(job), job.owner(), StateText(job), fmt::format("{}", job.step()),
                   fmt::format("{}", job.spec().schedule().steps()),
-                  fmt::format("{}", job.spec().resources().ranks()), Age(job.submit_time(), now)});
+                  fmt::format("{}", job.spec().resources().ranks()),
+                  AgeText(job.submit_time(), now)});
   }
   return table.Render(colour);
 }
 
 std::string JobText(const v1::Job& job, SystemTime now) {
   std::string text = fmt::format("{}\n  state: {} since {}\n", job.name(), StateText(job),
-                                 Age(job.state_time(), now));
+                                 AgeText(job.state_time(), now));
   if (!job.wait_reason().empty()) text += fmt::format("  waits: {}\n", job.wait_reason());
   text += fmt::format("  owner: {}\n  submitted: {}\n  step: {} of {}, newest checkpoint {}\n",
                       job.owner(), UtcText(job.submit_time()), job.step(),

@@ -5,13 +5,15 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/view/words.h"
 #include "ltml/v1/job_service.pb.h"
 #include "ltml/v1/pool_service.pb.h"
 
 namespace ltml::cli {
 
+using view::StateText;
+
 // How service commands show jobs, their events and hosts to people.
-std::string StateText(const v1::Job& job);  // "running", "stopping to pause"
 std::string JobTable(const std::vector<v1::Job>& jobs, std::chrono::system_clock::time_point now,
                      bool colour);
 std::string JobText(const v1::Job& job, std::chrono::system_clock::time_point now);

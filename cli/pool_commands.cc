@@ -54,32 +54,6 @@ absl::Status Undrain(const HostArguments& arguments, Context& context) {
   return PrintHost(host, context);
 }
 
-struct ReportArguments : ServerOptions {
-  std::string source;
-  std::string html;
-};
-
-// A folder is a run here; anything else a job of the server.
-absl::StatusOr<v1::Report> Find(const ReportArguments& arguments) {
-  v1::Report report;
-  std::error_code error;
-  if (std::filesystem::is_directory(arguments.source, error)) {
-    const std::filesystem::path file = std::filesystem::path(arguments.source) / "report.json";
-    LTML_RETURN_IF_ERROR(base::ReadJsonFile(file, &report));
-    return report;
-  }
-  v1::GetReportRequest request;
-  request.set_name(JobName(arguments.source));
-  LTML_ASSIGN_OR_RETURN(const auto connection, Connection::Open(arguments));
-  return connection->Call(&v1::JobService::Stub::GetReport, request);
-}
-
-absl::Status Report(const ReportArguments& arguments, Context& context) {
-  if (!arguments.html.empty()) return NotAvailable("report --html");
-  LTML_ASSIGN_OR_RETURN(const v1::Report report, Find(arguments));
-  return context.json() ? PrintJson(report) : PrintText(ReportText(report, context.colour));
-}
-
 void AddDrain(CLI::App& hosts, Context& context) {
   const auto arguments = std::make_shared<HostArguments>();
   CLI::App* drain = AddServerCommand(hosts, "drain", "Places no more jobs on a host",
@@ -111,16 +85,6 @@ void AddPoolCommands(CLI::App& program, Context& context) {
   hosts->callback([arguments, hosts, &context] {
     if (hosts->get_subcommands().empty()) context.Fail(List(*arguments, context));
   });
-}
-
-void AddReportCommand(CLI::App& program, Context& context) {
-  const auto arguments = std::make_shared<ReportArguments>();
-  CLI::App* command =
-      AddServerCommand(program, "report", "Prints the report of a run folder or of a job",
-                       "ltml report 20261124-103940-clipart-ce0734a8", arguments);
-  command->add_option("RUN_OR_JOB", arguments->source, "A run folder, or a job's ID")->required();
-  command->add_option("--html", arguments->html, "A page in place of text")->type_name("FILE");
-  command->callback([arguments, &context] { context.Fail(Report(*arguments, context)); });
 }
 
 }  // namespace ltml::cli

@@ -30,14 +30,6 @@ size_t TerminalWidth() {
 
 }  // namespace
 
-std::string TimeText(double seconds) {
-  if (!(seconds >= 0) || seconds > 1e9) return "unknown time";
-  const int64_t whole = std::llround(seconds);
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
-  return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
-}
-
 std::string ProgressText(std::string_view what, std::string_view unit, int64_t done, int64_t total,
                          double per_second) {
   const int64_t percent = total > 0 ? 100 * done / total : 100;

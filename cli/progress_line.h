@@ -8,8 +8,11 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "cli/context.h"
+#include "common/base/text.h"
 
 namespace ltml::cli {
+
+using base::TimeText;
 
 // Progress of long work on stderr: one line that is rewritten when stderr is a terminal, plain
 // lines every few seconds when it is not, nothing with --quiet.  Thread-safe.  Gone from the
@@ -47,8 +50,5 @@ class ProgressLine {
 // The text of Update, for a rate in units a second (0: unknown).
 std::string ProgressText(std::string_view what, std::string_view unit, int64_t done, int64_t total,
                          double per_second);
-
-// "12 s", "3 min 05 s", "2 h 07 min".
-std::string TimeText(double seconds);
 
 }  // namespace ltml::cli

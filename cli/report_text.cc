@@ -49,19 +49,6 @@ std::vector<std::string> CountsRow(const v1::Report& report) {
   return row;
 }
 
-std::string MeansTable(const v1::Report& report, bool colour) {
-  using Align = Table::Align;
-  Table table({{"", Align::kLeft},
-               {"total", Align::kRight},
-               {"head", Align::kRight},
-               {"medium", Align::kRight},
-               {"tail", Align::kRight}});
-  table.AddRow(MeansRow("mAP %", report.mean_average_precision()));
-  table.AddRow(MeansRow("chance %", report.chance()));
-  table.AddRow(CountsRow(report));
-  return table.Render(colour);
-}
-
 std::string WeakestTable(const v1::Report& report, bool colour) {
   std::vector<const v1::ClassReport*> rows;
   for (const v1::ClassReport& row : report.classes()) {
@@ -102,38 +89,20 @@ std::string SpeedLine(const v1::Report& report) {
                      report.world_size() == 1 ? "rank" : "ranks", report.images_per_second(), time);
 }
 
-std::string_view CauseText(v1::FailureCause cause) {
-  switch (cause) {
-    case v1::FAILURE_CAUSE_DATA:
-      return "bad data";
-    case v1::FAILURE_CAUSE_NON_FINITE:
-      return "a number that is not finite";
-    case v1::FAILURE_CAUSE_OUT_OF_MEMORY:
-      return "out of memory";
-    case v1::FAILURE_CAUSE_CONFIGURATION:
-      return "settings that do not work";
-    case v1::FAILURE_CAUSE_LAUNCH:
-      return "the launch failed";
-    case v1::FAILURE_CAUSE_RANK_LOST:
-      return "a rank was lost";
-    case v1::FAILURE_CAUSE_RANK_SILENT:
-      return "a rank fell silent";
-    case v1::FAILURE_CAUSE_NO_PROGRESS:
-      return "no progress";
-    case v1::FAILURE_CAUSE_COORDINATOR_LOST:
-      return "the coordinator was lost";
-    case v1::FAILURE_CAUSE_COLLECTIVE:
-      return "a collective operation failed";
-    case v1::FAILURE_CAUSE_STORAGE:
-      return "storage failed";
-    case v1::FAILURE_CAUSE_PROTOCOL:
-      return "a rank broke the protocol";
-    default:
-      return "internal error";
-  }
-}
-
 }  // namespace
+
+std::string MeansTable(const v1::Report& report, bool colour) {
+  using Align = Table::Align;
+  Table table({{"", Align::kLeft},
+               {"total", Align::kRight},
+               {"head", Align::kRight},
+               {"medium", Align::kRight},
+               {"tail", Align::kRight}});
+  table.AddRow(MeansRow("mAP %", report.mean_average_precision()));
+  if (report.has_chance()) table.AddRow(MeansRow("chance %", report.chance()));
+  table.AddRow(CountsRow(report));
+  return table.Render(colour);
+}
 
 std::string ReportText(const v1::Report& report, bool colour) {
   std::string text;
@@ -152,15 +121,6 @@ std::string MeansText(const v1::MeanAveragePrecision& means) {
   const auto parts = Parts(means);
   return fmt::format("{} total, {} head, {} medium, {} tail", Percent(parts[0]), Percent(parts[1]),
                      Percent(parts[2]), Percent(parts[3]));
-}
-
-std::string FailureText(const v1::Failure& failure) {
-  std::string place = failure.rank() >= 0 ? fmt::format("rank {}", failure.rank()) : "";
-  if (!failure.host().empty()) {
-    place += fmt::format("{}on {}", place.empty() ? "" : " ", failure.host());
-  }
-  place += fmt::format("{}at step {}", place.empty() ? "" : " ", failure.step());
-  return fmt::format("{} ({}): {}", CauseText(failure.cause()), place, failure.message());
 }
 
 }  // namespace ltml::cli

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/view/words.h"
 #include "ltml/v1/report.pb.h"
 #include "ltml/v1/worker_service.pb.h"
 
@@ -13,10 +14,12 @@ namespace ltml::cli {
 // Percentages with two digits; "-" for what does not exist.
 std::string ReportText(const v1::Report& report, bool colour);
 
+// mAP of total, head, medium and tail, next to chance where it is known, and numbers of classes.
+std::string MeansTable(const v1::Report& report, bool colour);
+
 // "43.21 total, 60.01 head, 40.00 medium, - tail".
 std::string MeansText(const v1::MeanAveragePrecision& means);
 
-// "a rank was lost (rank 1 on node-a at step 12): message".
-std::string FailureText(const v1::Failure& failure);
+using view::FailureText;
 
 }  // namespace ltml::cli

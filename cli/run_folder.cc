@@ -5,8 +5,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
-#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -30,29 +28,9 @@ bool Exists(const fs::path& path) {
   return fs::exists(path, error);
 }
 
-// Folders below `parent` whose name is `prefix` and a number, with the largest number first.
-std::vector<fs::path> Numbered(const fs::path& parent, std::string_view prefix) {
-  std::vector<std::pair<int64_t, fs::path>> found;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(parent, error)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(prefix) || name.size() == prefix.size()) continue;
-    int64_t number = 0;
-    const auto [end, fault] =
-        std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number);
-    if (fault == std::errc() && end == name.data() + name.size()) {
-      found.emplace_back(number, entry.path());
-    }
-  }
-  std::sort(found.begin(), found.end(), std::greater<>());
-  std::vector<fs::path> folders;
-  for (auto& [number, folder] : found) folders.push_back(std::move(folder));
-  return folders;
-}
-
 bool MayDiffer(std::string_view difference) {
-  for (const std::string_view table :
-       {"resources.", "limits.", "evaluation.", "checkpoint.", "queue.", "data.loader_threads:"}) {
+  for (const std::string_view table : {"resources.", "limits.", "evaluation.", "checkpoint.",
+                                       "queue.", "monitoring.", "data.loader_threads:"}) {
     if (difference.starts_with(table)) return true;
   }
   return false;
@@ -191,17 +169,6 @@ absl::StatusOr<v1::JobSpec> CheckResume(const fs::path& folder, v1::JobSpec job,
   LTML_RETURN_IF_ERROR(CheckSettings(folder, recorded, job));
   LTML_RETURN_IF_ERROR(CheckData(folder, job, data));
   return job;
-}
-
-fs::path NewestAttempt(const fs::path& folder) {
-  const std::vector<fs::path> attempts = Numbered(folder / "attempts", "");
-  return attempts.empty() ? fs::path() : attempts.front();
-}
-
-std::vector<fs::path> Checkpoints(const fs::path& run_folder) {
-  std::vector<fs::path> folders = Numbered(run_folder / "checkpoints", "step-");
-  std::erase_if(folders, [](const fs::path& folder) { return !Exists(folder / "manifest.json"); });
-  return folders;
 }
 
 absl::StatusOr<Checkpoint> FindCheckpoint(const fs::path& path) {

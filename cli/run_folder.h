@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/run/folder.h"
 #include "ltml/v1/checkpoint.pb.h"
 #include "ltml/v1/dataset.pb.h"
 #include "ltml/v1/job.pb.h"
@@ -38,11 +39,8 @@ absl::StatusOr<v1::JobSpec> CheckResume(const std::filesystem::path& folder, v1:
 
 absl::Status RecordJob(const std::filesystem::path& folder, const v1::JobSpec& job);
 
-// attempts/N of the largest N; empty without one.
-std::filesystem::path NewestAttempt(const std::filesystem::path& folder);
-
-// Folders checkpoints/step-S that have a manifest, newest first.
-std::vector<std::filesystem::path> Checkpoints(const std::filesystem::path& run_folder);
+using run::Checkpoints;
+using run::NewestAttempt;
 
 struct Checkpoint {
   std::filesystem::path folder;

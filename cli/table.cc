@@ -1,8 +1,11 @@
 #include "cli/table.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
+
+#include "common/base/visible.h"
 
 namespace ltml::cli {
 namespace {
@@ -20,16 +23,11 @@ std::string WithoutTrailingSpace(std::string line) {
 
 }  // namespace
 
-size_t DisplayWidth(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
-
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
 void Table::AddRow(std::vector<std::string> cells) {
   cells.resize(columns_.size());
+  for (std::string& cell : cells) cell = base::Visible(cell);
   rows_.push_back(std::move(cells));
 }
 
@@ -59,16 +57,13 @@ std::string Table::Render(bool colour) const {
 }
 
 std::string Bar(double value, double largest, int width) {
+  constexpr std::array kEighths = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
   if (!(value > 0) || !(largest > 0) || width < 1) return "";
   const double share = std::min(1.0, value / largest);
-  return std::string(static_cast<size_t>(std::max(1.0, std::round(share * width))), '#');
-}
-
-std::string GroupedNumber(int64_t number) {
-  std::string text = std::to_string(number);
-  const size_t first = number < 0 ? 1 : 0;
-  for (size_t place = text.size(); place > first + 3; place -= 3) text.insert(place - 3, ",");
-  return text;
+  const auto eighths = static_cast<int>(std::max(1.0, std::round(share * width * 8)));
+  std::string bar;
+  for (int i = 0; i < eighths / 8; ++i) bar += "█";
+  return bar + kEighths[eighths % 8];
 }
 
 }  // namespace ltml::cli

@@ -1,11 +1,14 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "common/base/text.h"
+
 namespace ltml::cli {
+
+using base::DisplayWidth;
+using base::GroupedNumber;
 
 // A table in plain text: columns as wide as their widest cell (in characters, not bytes), two
 // spaces apart; a rule below the header.
@@ -19,7 +22,7 @@ class Table {
 
   explicit Table(std::vector<Column> columns);
 
-  // As many cells as there are columns.
+  // As many cells as there are columns; text of any origin, shown as base::Visible does.
   void AddRow(std::vector<std::string> cells);
   // Ends in a line break; `colour` prints the header bold.
   std::string Render(bool colour = false) const;
@@ -29,13 +32,7 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// A bar of value / largest * width characters, at least one for a value above 0.
+// A bar of value / largest * width characters in eighths, at least one eighth for a value above 0.
 std::string Bar(double value, double largest, int width);
-
-// Characters of a UTF-8 text.
-size_t DisplayWidth(std::string_view text);
-
-// "1,234,567".
-std::string GroupedNumber(int64_t number);
 
 }  // namespace ltml::cli

@@ -9,12 +9,13 @@
 #include <vector>
 
 #include "cli/context.h"
+#include "common/base/version.h"
 
 namespace ltml::cli {
 namespace {
 
 std::vector<std::pair<std::string, std::string>> Versions() {
-  return {{"ltml", LTML_VERSION},
+  return {{"ltml", base::Version()},
           {"torch", LTML_TORCH_VERSION},
           {"open_mpi", LTML_OPEN_MPI_VERSION},
           {"grpc", grpc::Version()},
@@ -36,7 +37,7 @@ void Print(Context& context) {
 }  // namespace
 
 void AddVersionCommand(CLI::App& program, Context& context) {
-  program.set_version_flag("--version", "ltml " LTML_VERSION, "Prints the version of ltml");
+  program.set_version_flag("--version", "ltml " + base::Version(), "Prints the version of ltml");
   CLI::App* command = AddCommand(program, "version", "Prints versions of ltml and its libraries",
                                  "ltml version --output json");
   command->callback([&context] { Print(context); });

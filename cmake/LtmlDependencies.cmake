@@ -19,6 +19,7 @@ if(NOT LTML_PART STREQUAL training)
   # Its flags define NOMINMAX, which would not match the precompiled Torch header.
   set_property(TARGET PkgConfig::GRPC PROPERTY INTERFACE_COMPILE_OPTIONS)
   pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+  pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
   pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
   find_package(MPI REQUIRED COMPONENTS C)
   find_program(LTML_PROTOC protoc REQUIRED)

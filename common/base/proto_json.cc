@@ -23,9 +23,11 @@ absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message, boo
 }
 
 absl::Status FromJson(std::string_view json, std::string_view where,
-                      google::protobuf::Message* message) {
+                      google::protobuf::Message* message, UnknownFields unknown) {
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = unknown == UnknownFields::kIgnore;
   const auto status = google::protobuf::util::JsonStringToMessage(
-      google::protobuf::StringPiece(json.data(), json.size()), message);
+      google::protobuf::StringPiece(json.data(), json.size()), message, options);
   if (status.ok()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("{} is no {}: {}", where, message->GetTypeName(), std::string(status.message())));

@@ -14,9 +14,12 @@ namespace ltml::base {
 // files; fields with a default value are printed too.
 absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message, bool one_line = false);
 
-// Unknown fields are errors.  InvalidArgument names `where`.
+// Unknown fields are errors, unless another version of the program may have written them.
+// InvalidArgument names `where`.
+enum class UnknownFields { kRefuse, kIgnore };
 absl::Status FromJson(std::string_view json, std::string_view where,
-                      google::protobuf::Message* message);
+                      google::protobuf::Message* message,
+                      UnknownFields unknown = UnknownFields::kRefuse);
 
 absl::Status WriteJsonFile(const std::filesystem::path& file,
                            const google::protobuf::Message& message);

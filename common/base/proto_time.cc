@@ -22,4 +22,10 @@ google::protobuf::Timestamp ToTimestamp(UtcTime time) {
   return result;
 }
 
+int64_t UnixMilliseconds() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 }  // namespace ltml::base

@@ -22,7 +22,7 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 
 // What does not change what is learned, or stands elsewhere: the data by their fingerprint.
-constexpr std::array<std::string_view, 10> kOutsideDigest = {"name",
+constexpr std::array<std::string_view, 11> kOutsideDigest = {"name",
                                                              "data.train",
                                                              "data.validation",
                                                              "data.test",
@@ -31,7 +31,8 @@ constexpr std::array<std::string_view, 10> kOutsideDigest = {"name",
                                                              "resources",
                                                              "limits",
                                                              "data.max_bad_samples",
-                                                             "queue"};
+                                                             "queue",
+                                                             "monitoring"};
 
 std::string NumberOf(const Message& message, const FieldDescriptor& field, int index) {
   const Reflection& get = *message.GetReflection();

@@ -16,7 +16,7 @@ using google::protobuf::EnumDescriptor;
 using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 
-constexpr std::array<std::string_view, 2> kLaterKeys = {"model.sync_batch_norm", "monitoring"};
+constexpr std::array<std::string_view, 1> kLaterKeys = {"model.sync_batch_norm"};
 constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kLaterChoices = {
     {{"streams.rebalanced", "repeat_factor"}, {"streams.rebalanced", "power"}}};
 

@@ -45,7 +45,7 @@ std::string NumberText(double number);
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor& message);
 
 // Asked for in this version, although a later one has it: a key ("model.sync_batch_norm"), a table
-// ("monitoring") or a choice ("streams.rebalanced" = "power").
+// or a choice ("streams.rebalanced" = "power").
 bool ComesLater(std::string_view path);
 bool ComesLater(std::string_view path, std::string_view choice);
 

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <system_error>
 
-#include "absl/strings/numbers.h"
 #include "common/base/address.h"
 #include "common/base/host_name.h"
+#include "common/base/network.h"
 #include "common/base/status_macros.h"
 #include "common/base/token_digest.h"
 #include "common/config/faults.h"
@@ -20,7 +20,8 @@ namespace ltml::config {
 namespace {
 
 constexpr size_t kLongestUser = 64;
-constexpr size_t kLongestInterface = 15;  // IFNAMSIZ - 1
+constexpr size_t kLongestSocket = 107;  // unix(7): sun_path without its final zero
+constexpr std::string_view kUnix = "unix:";
 
 bool Allowed(std::string_view text, std::string_view others) {
   return std::ranges::all_of(text, [&](unsigned char c) {
@@ -29,10 +30,24 @@ bool Allowed(std::string_view text, std::string_view others) {
 }
 
 void CheckAddress(const std::string& path, const std::string& text, Faults& faults) {
-  if (base::ParseAddress(text)) return;
-  faults.Add(path, fmt::format("got {:?}, expected HOST:PORT or unix:PATH, as in "
-                               "\"127.0.0.1:7610\"",
-                               text));
+  const auto address = base::ParseAddress(text);
+  if (!address) {
+    faults.Add(path, fmt::format("got {:?}, expected HOST:PORT or unix:PATH, as in "
+                                 "\"127.0.0.1:7610\"",
+                                 text));
+  } else if (address->path.size() > kLongestSocket) {
+    faults.Add(path, fmt::format("got {:?}, a path of {} bytes, expected at most {}: the kernel "
+                                 "takes no longer ones; put the socket into another folder, as in "
+                                 "\"unix:/run/ltmld/socket\"",
+                                 text, address->path.size(), kLongestSocket));
+  }
+}
+
+// As all paths of a file, that of a socket starts at the file's folder.
+void PlaceSocket(const std::filesystem::path& folder, std::string* address) {
+  if (!address->starts_with(kUnix) || *address == kUnix) return;
+  const std::filesystem::path path = address->substr(kUnix.size());
+  *address = fmt::format("{}{}", kUnix, (folder / path).lexically_normal().string());
 }
 
 bool IsLocalText(const std::string& text) {
@@ -58,6 +73,30 @@ void CheckListener(const v1::ServerConfig& config, Faults& faults) {
   }
 }
 
+bool HasToken(const v1::ServerConfig& config) {
+  return std::ranges::any_of(
+      config.users(), [](const v1::ServerUser& user) { return !user.token_sha256().empty(); });
+}
+
+void CheckHttp(const v1::ServerConfig& config, Faults& faults) {
+  if (config.http().empty()) return;
+  const auto address = base::ParseAddress(config.http());
+  if (!address || !address->path.empty() || address->host.find(':') != std::string::npos) {
+    faults.Add("http", fmt::format("got {:?}, expected an IPv4 address and a port, as in "
+                                   "\"127.0.0.1:7611\"",
+                                   config.http()));
+  } else if (!base::IsLocal(*address) && config.insecure()) {
+    faults.Add("http",
+               fmt::format("got {:?} with insecure = true, expected loopback: pages must not "
+                           "cross a network in plaintext",
+                           config.http()));
+  } else if (!base::IsLocal(*address) && !HasToken(config)) {
+    faults.Add("http", fmt::format("got {:?} and no user with a token, expected loopback or such a "
+                                   "user: `ltmld user DIR NAME --role viewer --token` makes one",
+                                   config.http()));
+  }
+}
+
 void CheckFile(const std::string& path, const std::string& file, Faults& faults) {
   std::error_code error;
   if (file.empty()) {
@@ -76,7 +115,17 @@ void CheckTls(const v1::ServerConfig& config, Faults& faults) {
   CheckFile("tls.authority", config.tls().authority(), faults);
 }
 
+void CheckFolder(const std::string& path, const std::string& folder, std::string_view example,
+                 Faults& faults) {
+  if (!folder.empty()) return;
+  faults.Add(path, fmt::format("got \"\", expected a folder, as in {:?}; without the key it is "
+                               "that one",
+                               example));
+}
+
 void CheckPaths(const v1::ServerConfig& config, Faults& faults) {
+  CheckFolder("paths.store", config.paths().store(), "store", faults);
+  CheckFolder("paths.runs", config.paths().runs(), "runs", faults);
   const auto& roots = config.paths().data();
   if (roots.empty()) {
     faults.Add("paths.data", "got no folder, expected at least one below which jobs may read");
@@ -87,18 +136,6 @@ void CheckPaths(const v1::ServerConfig& config, Faults& faults) {
     faults.Add(fmt::format("paths.data[{}]", i),
                fmt::format("got {:?}, expected a folder that exists", roots[i]));
   }
-}
-
-// "eth0", or "10.0.0.0/8".
-bool IsInterface(const std::string& text) {
-  const size_t slash = text.find('/');
-  if (slash == std::string::npos) {
-    return !text.empty() && text.size() <= kLongestInterface && text.front() != '-' &&
-           Allowed(text, "-_.:@");
-  }
-  int bits = 0;
-  return absl::SimpleAtoi(text.substr(slash + 1), &bits) && bits >= 0 && bits <= 128 &&
-         Allowed(text.substr(0, slash), ".:") && slash > 0;
 }
 
 bool IsHarmlessVariable(const std::string& name) {
@@ -113,11 +150,12 @@ bool IsHarmlessVariable(const std::string& name) {
 void CheckLaunch(const v1::ServerConfig& config, Faults& faults) {
   const v1::ServerLaunch& launch = config.launch();
   for (int i = 0; i < launch.interfaces_size(); ++i) {
-    if (IsInterface(launch.interfaces(i))) continue;
+    const std::string& text = launch.interfaces(i);
+    if (base::IsInterfaceName(text) || base::ParseNetwork(text)) continue;
     faults.Add(fmt::format("launch.interfaces[{}]", i),
-               fmt::format("got {:?}, expected an interface or a network, as in \"eth1\" or "
-                           "\"10.0.0.0/8\"",
-                           launch.interfaces(i)));
+               fmt::format("got {:?}, expected the name of an interface or an IPv4 network, as in "
+                           "\"eth1\" or \"10.0.0.0/8\"; `ip -4 -brief address` lists both",
+                           text));
   }
   for (int i = 0; i < launch.environment_size(); ++i) {
     if (IsHarmlessVariable(launch.environment(i))) continue;
@@ -187,7 +225,7 @@ void CheckHosts(const v1::ServerConfig& config, Faults& faults) {
 
 absl::Status CheckServer(const v1::ServerConfig& config, Faults& faults) {
   for (const auto check :
-       {CheckListener, CheckTls, CheckPaths, CheckLaunch, CheckUsers, CheckHosts}) {
+       {CheckListener, CheckHttp, CheckTls, CheckPaths, CheckLaunch, CheckUsers, CheckHosts}) {
     Faults found("");
     check(config, found);
     faults.AddUntouched(found);
@@ -211,6 +249,9 @@ absl::StatusOr<v1::ServerConfig> ReadServerConfig(const std::filesystem::path& f
   Faults faults(file.string());
   LTML_RETURN_IF_ERROR(WithCure(ReadToml(file, {}, &config, &faults).status(),
                                 "`ltmld init DIR` makes a folder with one"));
+  LTML_ASSIGN_OR_RETURN(const std::filesystem::path folder, FolderOf(file));
+  PlaceSocket(folder, config.mutable_listen());
+  PlaceSocket(folder, config.mutable_advertise());
   LTML_RETURN_IF_ERROR(CheckServer(config, faults));
   return config;
 }
@@ -220,6 +261,8 @@ absl::StatusOr<v1::ClientConfig> ReadClientConfig(const std::filesystem::path& f
   Faults faults(file.string());
   LTML_RETURN_IF_ERROR(WithCure(ReadToml(file, {}, &config, &faults).status(),
                                 "take the client.toml that `ltmld init` or `ltmld user` made"));
+  LTML_ASSIGN_OR_RETURN(const std::filesystem::path folder, FolderOf(file));
+  PlaceSocket(folder, config.mutable_server());
   Faults found("");
   CheckAddress("server", config.server(), found);
   if (config.certificate().empty() != config.key().empty()) {

@@ -1,5 +1,6 @@
 #include "common/rpc/details.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/any.pb.h>
 #include <google/rpc/error_details.pb.h>
 
@@ -7,6 +8,9 @@
 
 namespace ltml::rpc {
 namespace {
+
+constexpr size_t kFramingBytes = 4;  // tag and length of a violation
+constexpr size_t kNoteBytes = 48;    // of how many are left out
 
 template <typename Detail>
 std::string TypeUrl() {
@@ -47,6 +51,24 @@ std::vector<Violation> FieldViolations(const absl::Status& status) {
     }
   }
   return result;
+}
+
+std::string FewerViolations(const std::string& bad_request, size_t limit_bytes) {
+  google::rpc::BadRequest all;
+  if (bad_request.size() <= limit_bytes || !all.ParseFromString(bad_request)) return bad_request;
+  if (limit_bytes < kNoteBytes) return "";
+  google::rpc::BadRequest kept;
+  size_t bytes = kNoteBytes;
+  for (const auto& violation : all.field_violations()) {
+    bytes += violation.ByteSizeLong() + kFramingBytes;
+    if (bytes > limit_bytes) break;
+    *kept.add_field_violations() = violation;
+  }
+  const int left_out = all.field_violations_size() - kept.field_violations_size();
+  auto& note = *kept.add_field_violations();
+  note.set_field("...");
+  note.set_description(fmt::format("{} more left out", left_out));
+  return kept.SerializeAsString();
 }
 
 absl::Status WithPreconditionFailure(absl::Status status, std::string_view type,

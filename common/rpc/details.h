@@ -14,6 +14,9 @@ namespace ltml::rpc {
 // the details of a grpc::Status at the edge (status.h).  Each function returns `status` with one
 // detail added; an OK status stays as it is.
 
+inline constexpr std::string_view kErrorInfoType = "type.googleapis.com/google.rpc.ErrorInfo";
+inline constexpr std::string_view kBadRequestType = "type.googleapis.com/google.rpc.BadRequest";
+
 struct Violation {
   std::string field;  // "resources.ranks", or what of the state is violated
   std::string description;
@@ -22,6 +25,10 @@ struct Violation {
 // google.rpc.BadRequest
 absl::Status WithFieldViolations(absl::Status status, const std::vector<Violation>& violations);
 std::vector<Violation> FieldViolations(const absl::Status& status);
+// Of a BadRequest as bytes: the same in at most `limit_bytes`, with its first violations and one
+// more, of the field "...", that says how many are left out.  Empty when not even that fits.
+// Bytes that are no BadRequest stay as they are.
+std::string FewerViolations(const std::string& bad_request, size_t limit_bytes);
 
 // google.rpc.PreconditionFailure; `type` as in "JOB_STATE"
 absl::Status WithPreconditionFailure(absl::Status status, std::string_view type,

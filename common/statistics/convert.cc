@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/base/status_macros.h"
 
@@ -163,6 +164,18 @@ v1::DecayedTotals ToProto(const DecayedTotals& totals) {
 
 v1::Compensation ToProto(const Compensation& compensation) {
   return Written<v1::Compensation>(compensation);
+}
+
+void FillPositives(const DecayedTotals& totals, v1::ClassStatistics& statistics) {
+  for (const auto& [branch, positives] :
+       {std::pair(kUniform, statistics.mutable_uniform_positives()),
+        std::pair(kRebalanced, statistics.mutable_rebalanced_positives())}) {
+    const std::vector<int64_t>& seen = totals.at(branch, kPositive).delivered;
+    const std::vector<int64_t>& others = totals.at(branch, kNegative).delivered;
+    // Every image counts once for each class, as a positive or as a negative.
+    if (seen.empty() || seen[0] + others[0] == 0) continue;
+    positives->Assign(seen.begin(), seen.end());
+  }
 }
 
 absl::StatusOr<WindowSums> FromProto(const v1::WindowSums& proto, int classes) {

@@ -14,6 +14,8 @@ namespace ltml::statistics {
 v1::WindowSums ToProto(const WindowSums& sums);
 v1::DecayedTotals ToProto(const DecayedTotals& totals);
 v1::Compensation ToProto(const Compensation& compensation);
+// The positives of each stream; of one that has delivered nothing, none.
+void FillPositives(const DecayedTotals& totals, v1::ClassStatistics& statistics);
 absl::StatusOr<WindowSums> FromProto(const v1::WindowSums& proto, int classes);
 absl::StatusOr<DecayedTotals> FromProto(const v1::DecayedTotals& proto, int classes);
 absl::StatusOr<Compensation> FromProto(const v1::Compensation& proto, int classes);

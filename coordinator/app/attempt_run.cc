@@ -10,14 +10,17 @@
 
 #include "common/base/files.h"
 #include "common/base/host_name.h"
+#include "common/base/log.h"
 #include "common/base/proto_json.h"
 #include "common/base/proto_time.h"
 #include "common/base/status_macros.h"
+#include "common/run/folder.h"
 #include "coordinator/app/event_queue.h"
 #include "coordinator/app/verdict.h"
 #include "coordinator/launch/mpirun_report.h"
 #include "coordinator/launch/processes.h"
 #include "coordinator/streams/health.h"
+#include "ltml/v1/job_service.pb.h"
 
 namespace ltml::coordinator {
 namespace {
@@ -78,7 +81,13 @@ class LiveRun final : public AttemptRun {
         adopted_(std::holds_alternative<launch::AdoptOptions>(options_.start)),
         folder_(std::visit([](const auto& start) { return start.attempt_folder; }, options_.start)),
         grace_(std::visit([](const auto& start) { return start.stop_grace; }, options_.start)),
-        verdict_(options_.ranks, base::HostName()) {}
+        verdict_(options_.ranks, base::HostName()) {
+    for (int rank = 0; rank < options_.ranks; ++rank) {
+      v1::RankStatus& status = *summary_.add_ranks();
+      status.set_rank(rank);
+      if (rank < std::ssize(options_.rank_hosts)) status.set_host(options_.rank_hosts[rank]);
+    }
+  }
 
   absl::Status Register();
   absl::StatusOr<jobs::RunOutcome> Run() override;
@@ -92,7 +101,10 @@ class LiveRun final : public AttemptRun {
   absl::Status Launch(launch::LaunchOptions launch);
   bool StartIsUnwanted();
   WorkerEvents Events();
+  void OnHello(int rank, const std::string& host, int64_t first_step);
   void OnProgress(int rank, const v1::Progress& progress);
+  void NoteRank(int rank, const v1::Progress& progress);
+  void Record(const jobs::RunOutcome& outcome);
   int Interrupts() const { return options_.interrupt == nullptr ? 0 : options_.interrupt->load(); }
   bool CanStop(const std::vector<streams::RankView>& ranks) const;
   void OnTick();
@@ -119,10 +131,12 @@ class LiveRun final : public AttemptRun {
   Verdict verdict_;
   std::optional<Clock::time_point> detached_at_;  // seen while the attempt started
   Clock::time_point launched_;                    // or adopted
+  const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   Clock::time_point last_tick_;
   Clock::time_point judge_from_;  // not earlier
   bool all_back_ = false;         // of adopted ranks
   int64_t last_metrics_step_ = -1;
+  v1::AttemptSummary summary_;
   int interrupts_seen_ = 0;
   bool interrupted_ = false;
   bool ending_ = false;                        // force is under way
@@ -132,7 +146,15 @@ class LiveRun final : public AttemptRun {
   std::unique_ptr<launch::Attempt> attempt_;
 };
 
+void LiveRun::OnHello(int rank, const std::string& host, int64_t first_step) {
+  v1::RankStatus& status = *summary_.mutable_ranks(rank);
+  if (status.host().empty()) status.set_host(host);
+  if (rank == 0) summary_.mutable_attempt()->set_first_step(first_step);
+  if (options_.events.rank_connected) options_.events.rank_connected(rank, host, options_.ranks);
+}
+
 void LiveRun::OnProgress(int rank, const v1::Progress& progress) {
+  NoteRank(rank, progress);
   if (options_.events.rank_progress) options_.events.rank_progress(rank, progress);
   if (rank != 0) return;
   verdict_.OnStep(progress.step());
@@ -143,12 +165,33 @@ void LiveRun::OnProgress(int rank, const v1::Progress& progress) {
   if (options_.events.progress) options_.events.progress(progress);
 }
 
+void LiveRun::NoteRank(int rank, const v1::Progress& progress) {
+  v1::RankStatus& status = *summary_.mutable_ranks(rank);
+  *status.mutable_last_message_time() = base::ToTimestamp(std::chrono::system_clock::now());
+  status.set_phase(progress.phase());
+  status.set_step(std::max(status.step(), progress.step()));
+  *status.mutable_times() = progress.times();
+}
+
+// For the report of a run; nothing else needs it.
+void LiveRun::Record(const jobs::RunOutcome& outcome) {
+  v1::Attempt& attempt = *summary_.mutable_attempt();
+  attempt.set_epoch(options_.task.attempt_epoch());
+  *attempt.mutable_start_time() = base::ToTimestamp(started_);
+  *attempt.mutable_end_time() = base::ToTimestamp(std::chrono::system_clock::now());
+  attempt.set_last_step(outcome.step);
+  if (outcome.kind == jobs::RunOutcome::Kind::kFailed) *attempt.mutable_failure() = outcome.failure;
+  const absl::Status recorded = base::WriteJsonFile(folder_ / run::kAttemptFile, summary_);
+  if (recorded.ok()) return;
+  base::Log(base::LogLevel::kWarning, "attempt_not_recorded", "folder={} reason={}",
+            base::LogValue(folder_.string()), base::LogValue(std::string(recorded.message())));
+}
+
 WorkerEvents LiveRun::Events() {
   WorkerEvents events;
   events.hello = [this](int rank, const v1::Hello& hello) {
-    if (!options_.events.rank_connected) return;
-    events_.Post([this, rank, host = hello.host()] {
-      options_.events.rank_connected(rank, host, options_.ranks);
+    events_.Post([this, rank, host = hello.host(), step = hello.resume().step()] {
+      OnHello(rank, host, step);
     });
   };
   events.progress = [this](int rank, const v1::Progress& progress) {
@@ -168,6 +211,10 @@ WorkerEvents LiveRun::Events() {
   };
   events.finished = [this](int rank, const v1::Finished& finished) {
     events_.Post([this, rank, finished] { verdict_.OnFinished(rank, finished); });
+  };
+  events.statistics = [this](const std::shared_ptr<const v1::ClassStatistics>& statistics) {
+    if (!options_.events.statistics) return;
+    events_.Post([this, statistics] { options_.events.statistics(statistics); });
   };
   return events;
 }
@@ -361,6 +408,7 @@ absl::StatusOr<jobs::RunOutcome> LiveRun::Run() {
   jobs::RunOutcome outcome = Conclude(record);
   sessions_.reset();
   events_.Run(milliseconds(0));
+  if (options_.task.kind() == v1::WorkerTask::KIND_TRAIN) Record(outcome);
   attempt_.reset();
   return outcome;
 }

@@ -27,6 +27,7 @@ struct RunEvents {
   std::function<void(int rank, const v1::Progress&)> rank_progress;
   std::function<void(int64_t step, const std::string& folder)> checkpoint;
   std::function<void(const v1::Report&)> evaluation;
+  std::function<void(std::shared_ptr<const v1::ClassStatistics>)> statistics;
 };
 
 struct AttemptRunOptions {

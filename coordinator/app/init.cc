@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <initializer_list>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -117,16 +118,32 @@ std::string UserText(const NewUser& user, const std::string& digest) {
   return text;
 }
 
-std::vector<std::string> ServerNames(const InitOptions& options) {
+// `addresses`: as in ltmld.toml; empty ones and paths of sockets name nobody.
+std::vector<std::string> ServerNames(std::initializer_list<std::string> addresses) {
   std::set<std::string> names = {"localhost", "127.0.0.1", "::1"};
   if (const std::string own = base::HostName(); base::IsHostName(own)) names.insert(own);
-  for (const std::string& text : {options.listen, options.advertise}) {
+  for (const std::string& text : addresses) {
     const auto address = base::ParseAddress(text);
     if (address && !address->host.empty() && !base::IsAnyInterface(*address)) {
       names.insert(address->host);
     }
   }
   return {names.begin(), names.end()};
+}
+
+absl::StatusOr<security::Certificate> IssueServer(const security::Certificate& authority,
+                                                  std::initializer_list<std::string> addresses) {
+  return security::Issue(
+      authority, {.common_name = "ltmld", .addresses = ServerNames(addresses), .server = true});
+}
+
+// `certificate_file` and the key beside it.
+absl::StatusOr<security::Certificate> ReadAuthority(const fs::path& certificate_file) {
+  security::Certificate authority;
+  LTML_ASSIGN_OR_RETURN(authority.certificate, base::ReadFile(certificate_file));
+  LTML_ASSIGN_OR_RETURN(authority.key,
+                        base::ReadFile(fs::path(certificate_file).replace_extension(".key")));
+  return authority;
 }
 
 std::string ConfigText(const InitOptions& options) {
@@ -139,6 +156,8 @@ std::string ConfigText(const InitOptions& options) {
 listen = {}
 # The same address as other hosts see it, where that is another one.
 advertise = {}
+# Metrics, pages and health.  Off loopback only for users with a token (`ltmld user --token`).
+http = {}
 
 [tls]
 certificate = "tls/server.pem"
@@ -164,8 +183,8 @@ device = "cpu"
 
 # Who may use the server; `ltmld user` adds more.
 )",
-      Quoted(options.listen), Quoted(options.advertise), fmt::join(roots, ", "), options.allow_root,
-      options.slots);
+      Quoted(options.listen), Quoted(options.advertise), Quoted(options.http),
+      fmt::join(roots, ", "), options.allow_root, options.slots);
 }
 
 absl::Status WritePool(const fs::path& folder, const InitOptions& options) {
@@ -176,8 +195,7 @@ absl::Status WritePool(const fs::path& folder, const InitOptions& options) {
   pool.server = options.advertise.empty() ? options.listen : options.advertise;
   LTML_ASSIGN_OR_RETURN(
       const security::Certificate server,
-      security::Issue(pool.authority,
-                      {.common_name = "ltmld", .addresses = ServerNames(options), .server = true}));
+      IssueServer(pool.authority, {options.listen, options.advertise, options.http}));
   const std::pair<const char*, const std::string&> files[] = {
       {"authority.pem", pool.authority.certificate},
       {"authority.key", pool.authority.key},
@@ -195,16 +213,27 @@ absl::Status WritePool(const fs::path& folder, const InitOptions& options) {
   return WriteSecret(folder / kConfig, ConfigText(options) + UserText(user, ""));
 }
 
+// The first user has a certificate, which HTTP does not ask for.
+absl::Status CheckHttp(const std::string& http) {
+  const auto address = base::ParseAddress(http);
+  if (http.empty() || base::IsLocal(*address)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("--http '{}' is off loopback, which needs a user with a token: make the pool "
+                  "without, add one "
+                  "with `ltmld user DIR NAME --token`, then set http in ltmld.toml",
+                  http));
+}
+
 absl::Status CheckOptions(const InitOptions& options) {
   LTML_RETURN_IF_ERROR(CheckUserName(options.user));
-  for (const std::string& text : {options.listen, options.advertise}) {
-    const auto address = base::ParseAddress(text);
-    if (text.empty() && &text != &options.listen) continue;
-    if (!address) {
+  for (const std::string* text : {&options.listen, &options.advertise, &options.http}) {
+    if (text->empty() && text != &options.listen) continue;
+    if (!base::ParseAddress(*text)) {
       return absl::InvalidArgumentError(
-          fmt::format("'{}' is no address: expected HOST:PORT, as in 127.0.0.1:7610", text));
+          fmt::format("'{}' is no address: expected HOST:PORT, as in 127.0.0.1:7610", *text));
     }
   }
+  LTML_RETURN_IF_ERROR(CheckHttp(options.http));
   std::error_code error;
   if (!fs::exists(options.folder, error) || fs::is_empty(options.folder, error)) {
     return absl::OkStatus();
@@ -249,15 +278,26 @@ absl::Status AddUser(const fs::path& folder, const NewUser& user) {
   }
   PoolFiles pool;
   pool.server = config.advertise().empty() ? config.listen() : config.advertise();
-  LTML_ASSIGN_OR_RETURN(pool.authority.certificate, base::ReadFile(config.tls().authority()));
-  if (!user.token) {
-    const fs::path key = fs::path(config.tls().authority()).replace_extension(".key");
-    LTML_ASSIGN_OR_RETURN(pool.authority.key, base::ReadFile(key));
+  if (user.token) {
+    LTML_ASSIGN_OR_RETURN(pool.authority.certificate, base::ReadFile(config.tls().authority()));
+  } else {
+    LTML_ASSIGN_OR_RETURN(pool.authority, ReadAuthority(config.tls().authority()));
   }
   LTML_ASSIGN_OR_RETURN(const std::string digest,
                         WriteUser(folder / "users" / user.name, pool, user));
   LTML_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(folder / kConfig));
   return WriteSecret(folder / kConfig, text + UserText(user, digest));
+}
+
+absl::Status RenewServer(const fs::path& folder) {
+  LTML_ASSIGN_OR_RETURN(const v1::ServerConfig config, config::ReadServerConfig(folder / kConfig));
+  LTML_ASSIGN_OR_RETURN(const security::Certificate authority,
+                        ReadAuthority(config.tls().authority()));
+  LTML_ASSIGN_OR_RETURN(
+      const security::Certificate server,
+      IssueServer(authority, {config.listen(), config.advertise(), config.http()}));
+  LTML_RETURN_IF_ERROR(WriteSecret(config.tls().key(), server.key));
+  return WriteSecret(config.tls().certificate(), server.certificate);
 }
 
 }  // namespace ltml::coordinator

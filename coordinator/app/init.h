@@ -11,11 +11,12 @@ namespace ltml::coordinator {
 
 struct InitOptions {
   std::filesystem::path folder;
-  std::string listen = "127.0.0.1:7610";
-  std::string advertise;          // as in ltmld.toml
-  std::string user;               // the first one, an admin
-  std::vector<std::string> data;  // data roots, absolute
-  int slots = 1;                  // of the host "localhost"
+  std::string listen = "127.0.0.1:7610";  // of a Unix socket absolute, as users' files name it too
+  std::string http = "127.0.0.1:7611";    // as in ltmld.toml
+  std::string advertise;                  // as in ltmld.toml
+  std::string user;                       // the first one, an admin
+  std::vector<std::string> data;          // data roots, absolute
+  int slots = 1;                          // of the host "localhost"
   bool allow_root = false;
 };
 
@@ -35,5 +36,10 @@ struct NewUser {
 // A server that runs learns of it when it is started again.  AlreadyExists; InvalidArgument for the
 // name; NotFound for no ltmld.toml.
 absl::Status AddUser(const std::filesystem::path& folder, const NewUser& user);
+
+// Makes the server's certificate and key anew, by the pool's authority and with the names that
+// ltmld.toml tells, so that users and ranks go on trusting it.  A server that runs takes it when it
+// is started again.  NotFound for no ltmld.toml or no key of the authority.
+absl::Status RenewServer(const std::filesystem::path& folder);
 
 }  // namespace ltml::coordinator

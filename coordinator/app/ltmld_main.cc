@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/base/address.h"
 #include "common/base/exit_code.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
@@ -36,21 +37,62 @@ sigset_t BlockSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   return signals;
 }
 
+base::LogLevel LevelOf(const v1::ServerLog& log) {
+  switch (log.level()) {
+    case v1::ServerLog::LEVEL_DEBUG:
+      return base::LogLevel::kDebug;
+    case v1::ServerLog::LEVEL_WARNING:
+      return base::LogLevel::kWarning;
+    case v1::ServerLog::LEVEL_ERROR:
+      return base::LogLevel::kError;
+    default:
+      return base::LogLevel::kInfo;
+  }
+}
+
+// SIGHUP: the level of the log alone; a file with a fault changes nothing.
+void ReadLevelAgain(const fs::path& file) {
+  const auto config = config::ReadServerConfig(file);
+  if (!config.ok()) {
+    base::Log(base::LogLevel::kWarning, "configuration_refused", "reason={}",
+              base::LogValue(std::string(config.status().message())));
+    return;
+  }
+  base::SetLogLevel(LevelOf(config->log()));
+  base::Log(base::LogLevel::kInfo, "log_level_read", "level={}",
+            base::LogLevelName(LevelOf(config->log())));
+}
+
+// Until SIGTERM or SIGINT, which it returns.
+int ServeUntilSignal(const sigset_t& signals, const fs::path& file) {
+  while (true) {
+    int signal = 0;
+    ::sigwait(&signals, &signal);
+    if (signal != SIGHUP) return signal;
+    ReadLevelAgain(file);
+  }
+}
+
 absl::Status Run(const fs::path& folder) {
   const sigset_t signals = BlockSignals();
-  LTML_ASSIGN_OR_RETURN(const v1::ServerConfig config,
-                        config::ReadServerConfig(folder / "ltmld.toml"));
+  const fs::path file = folder / "ltmld.toml";
+  LTML_ASSIGN_OR_RETURN(const v1::ServerConfig config, config::ReadServerConfig(file));
+  base::SetLogLevel(LevelOf(config.log()));
+  base::SetLogFormat(config.log().format() == v1::ServerLog::FORMAT_JSON ? base::LogFormat::kJson
+                                                                         : base::LogFormat::kText);
+  const base::BackgroundLog background;
   LTML_ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Start(config));
-  base::Log(base::LogLevel::kInfo, "READY", "address={} hosts={} users={}", server->address(),
-            config.hosts_size(), config.users_size());
+  base::Log(base::LogLevel::kInfo, "READY", "address={} http={} hosts={} users={}",
+            server->address(), base::LogValue(server->http_address()), config.hosts_size(),
+            config.users_size());
   ::sd_notify(0, "READY=1");
-  int signal = 0;
-  ::sigwait(&signals, &signal);
+  const int signal = ServeUntilSignal(signals, file);
   base::Log(base::LogLevel::kInfo, "draining", "signal={}", signal);
   ::sd_notify(0, "STOPPING=1");
   ::alarm(kDrainSeconds);
@@ -64,8 +106,16 @@ std::string LoginName() {
   return entry == nullptr ? "admin" : entry->pw_name;
 }
 
+// What is typed starts at the current folder, what stands in a file at that file's.
+std::string FromHere(const std::string& address) {
+  const auto parsed = base::ParseAddress(address);
+  if (!parsed || parsed->path.empty()) return address;
+  return "unix:" + fs::absolute(parsed->path).lexically_normal().string();
+}
+
 struct InitArguments {
-  std::string folder, listen = "127.0.0.1:7610", advertise, user = LoginName();
+  std::string folder, listen = "127.0.0.1:7610", http = "127.0.0.1:7611", advertise,
+                      user = LoginName();
   std::vector<std::string> data;
   int slots = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
   bool allow_root = false;
@@ -74,8 +124,9 @@ struct InitArguments {
 absl::Status Init(const InitArguments& arguments) {
   InitOptions options;
   options.folder = arguments.folder;
-  options.listen = arguments.listen;
-  options.advertise = arguments.advertise;
+  options.listen = FromHere(arguments.listen);
+  options.advertise = FromHere(arguments.advertise);
+  options.http = arguments.http;
   options.user = arguments.user;
   for (const std::string& root : arguments.data) {
     options.data.push_back(fs::absolute(root).lexically_normal().string());
@@ -97,6 +148,8 @@ absl::Status Init(const InitArguments& arguments) {
       "  export LTML_CONFIG={}/client.toml\n"
       "  ltml submit JOB.toml --watch\n",
       options.slots, fmt::join(options.data, ", "), folder, folder);
+  if (!options.http.empty())
+    fmt::print("While it runs, jobs are seen on http://{}/\n", options.http);
   return absl::OkStatus();
 }
 
@@ -127,7 +180,11 @@ void AddInit(CLI::App& program, absl::Status& status) {
   CLI::App* init = program.add_subcommand(
       "init", "Makes DIR: configuration, certificates, and the first user, an admin");
   init->add_option("DIR", arguments->folder, "A new or empty folder")->required();
-  init->add_option("--listen", arguments->listen, "HOST:PORT to serve on")->capture_default_str();
+  init->add_option("--listen", arguments->listen, "HOST:PORT or unix:PATH to serve on")
+      ->capture_default_str();
+  init->add_option("--http", arguments->http,
+                   "HOST:PORT on loopback for metrics, pages and health; empty: none")
+      ->capture_default_str();
   init->add_option("--advertise", arguments->advertise,
                    "HOST:PORT as other hosts see it, where that is another one");
   init->add_option("--user", arguments->user, "The first user's name")->capture_default_str();
@@ -161,6 +218,21 @@ void AddUserCommand(CLI::App& program, absl::Status& status) {
   user->callback([arguments, &status] { status = Add(*arguments); });
 }
 
+absl::Status Renew(const std::string& folder) {
+  LTML_RETURN_IF_ERROR(RenewServer(folder));
+  fmt::print("The server has a new certificate; start it again to use it\n");
+  return absl::OkStatus();
+}
+
+void AddRenew(CLI::App& program, absl::Status& status) {
+  const auto folder = std::make_shared<std::string>();
+  CLI::App* renew = program.add_subcommand(
+      "renew", "Makes the server's certificate anew, with the authority of the pool in DIR");
+  renew->add_option("DIR", *folder, "A folder made by `ltmld init`")->required();
+  renew->footer("Example:\n  ltmld renew pool");
+  renew->callback([folder, &status] { status = Renew(*folder); });
+}
+
 int Main(int argc, char** argv) {
   CLI::App program("The server of a pool: takes training jobs, places and runs them");
   program.require_subcommand(1);
@@ -168,6 +240,7 @@ int Main(int argc, char** argv) {
   AddRun(program, status);
   AddInit(program, status);
   AddUserCommand(program, status);
+  AddRenew(program, status);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -9,7 +9,8 @@
 namespace ltml::coordinator {
 
 // The whole of ltmld behind its command line: store, manager, sessions, and the gRPC server with
-// JobService, PoolService, WorkerService, health and reflection.
+// JobService, PoolService, WorkerService, health and reflection, and the HTTP server with metrics
+// and pages.
 class Server {
  public:
   // Everything is checked and loaded, attempts that run are adopted, and the address is listened
@@ -21,6 +22,8 @@ class Server {
   virtual ~Server() = default;
   // HOST:PORT or unix:PATH, with the port that the system chose for port 0.
   virtual const std::string& address() const = 0;
+  // HOST:PORT of metrics and pages, likewise; empty: they are not served.
+  virtual const std::string& http_address() const = 0;
 };
 
 }  // namespace ltml::coordinator

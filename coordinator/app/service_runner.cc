@@ -73,6 +73,7 @@ class ServiceAttempt final : public service::RunningAttempt {
   explicit ServiceAttempt(Plan plan);
   ~ServiceAttempt() override;
   void Stop(const std::string& reason) override;
+  void Detach() override;
 
  private:
   RunEvents Events();
@@ -104,9 +105,13 @@ ServiceAttempt::ServiceAttempt(Plan plan)
 }
 
 ServiceAttempt::~ServiceAttempt() {
+  Detach();
+  thread_.join();
+}
+
+void ServiceAttempt::Detach() {
   detached_ = true;
   if (run_.ok()) (*run_)->Detach();
-  thread_.join();
 }
 
 void ServiceAttempt::Stop(const std::string& reason) {
@@ -136,19 +141,21 @@ RunEvents ServiceAttempt::Events() {
     plan_.events.checkpoint(written);
   };
   events.evaluation = plan_.events.evaluation;
+  events.statistics = plan_.events.statistics;
   return events;
 }
 
 RunOutcome ServiceAttempt::OutcomeOf(const absl::Status& status) const {
   const bool adopted = std::holds_alternative<launch::AdoptOptions>(plan_.run.start);
-  const bool never_started =
-      absl::IsCancelled(status) || (adopted && absl::IsNotFound(status) && interrupt_ > 0);
-  if (never_started) {
+  const bool not_started = absl::IsCancelled(status) || (adopted && absl::IsNotFound(status));
+  if (not_started) {
     RunOutcome outcome;
-    outcome.kind = RunOutcome::Kind::kStopped;
+    outcome.kind = RunOutcome::Kind::kNotStarted;
     outcome.step = plan_.record.attempt().first_step();
     outcome.failure.set_rank(-1);
-    outcome.failure.set_message("stopped before its ranks had started");
+    outcome.failure.set_message(interrupt_ > 0
+                                    ? "stopped before its ranks had started"
+                                    : "the server ended before it had started the attempt");
     return outcome;
   }
   return Failed(adopted ? v1::FAILURE_CAUSE_COORDINATOR_LOST : v1::FAILURE_CAUSE_LAUNCH,

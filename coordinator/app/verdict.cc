@@ -72,6 +72,13 @@ jobs::RunOutcome Verdict::Conclude(const Ending& ending) const {
     outcome.kind = stopped_ ? jobs::RunOutcome::Kind::kStopped : jobs::RunOutcome::Kind::kSucceeded;
     return outcome;
   }
+  if (ending.record.not_started()) {
+    outcome.kind = jobs::RunOutcome::Kind::kNotStarted;
+    outcome.failure.set_rank(-1);
+    outcome.failure.set_step(step_);
+    outcome.failure.set_message("the attempt was given up before its ranks were started");
+    return outcome;
+  }
   if (ending.interrupted && !first_cause_) {
     outcome.kind = jobs::RunOutcome::Kind::kStopped;
     outcome.failure.set_rank(-1);

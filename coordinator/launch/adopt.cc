@@ -83,13 +83,13 @@ absl::StatusOr<AttemptPointer> Adoption::LookAt(const v1::SupervisorRecord& reco
   const ProcessIdentity identity{.boot_id = record.boot_id(),
                                  .process = record.process_id(),
                                  .start_ticks = record.start_ticks()};
-  Descriptor watch = WatchProcess(identity);
+  base::Descriptor watch = WatchProcess(identity);
   if (!watch.open()) {
     return Lost(IdentityOf(1).boot_id == identity.boot_id
                     ? "the supervisor was gone when the attempt was adopted"
                     : "the machine of the supervisor was restarted");
   }
-  Descriptor control = ConnectControl(record.control_socket());
+  base::Descriptor control = ConnectControl(record.control_socket());
   // One that is ending has closed it, and leaves a record in a moment.
   if (!control.open() && Clock::now() < deadline_) return nullptr;
   return std::make_unique<SupervisedAttempt>(

@@ -28,7 +28,8 @@ CappedLog::CappedLog(std::filesystem::path file, int64_t part_bytes)
 void CappedLog::Append(std::string_view text) {
   if (!descriptor_.open()) {
     if (failed_) return;
-    descriptor_ = Descriptor(::open(file_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    descriptor_ =
+        base::Descriptor(::open(file_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     failed_ = !descriptor_.open();
     if (failed_) return;
   }

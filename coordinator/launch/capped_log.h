@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "coordinator/launch/descriptor.h"
+#include "common/base/descriptor.h"
 
 namespace ltml::launch {
 
@@ -31,7 +31,7 @@ class CappedLog {
 
   std::filesystem::path file_;
   int64_t part_bytes_;
-  Descriptor descriptor_;
+  base::Descriptor descriptor_;
   bool failed_ = false;
   int64_t first_bytes_ = 0;
   std::string end_;  // what stands after the first part, without the line between

@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "coordinator/launch/system.h"
+#include "common/base/system.h"
 
 namespace ltml::launch {
 namespace {
@@ -28,8 +28,8 @@ bool Fill(sockaddr_un& address, const std::filesystem::path& path) {
   return true;
 }
 
-Descriptor UnixSocket() {
-  return Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+base::Descriptor UnixSocket() {
+  return base::Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
 void Merge(std::optional<StopRequest>& into, StopRequest request) {
@@ -61,7 +61,7 @@ absl::Status ControlSocket::Listen(const std::filesystem::path& path) {
           0 ||
       ::chmod(path.c_str(), 0600) != 0 || ::listen(listener_.number(), kMostAdopters) != 0) {
     return absl::InternalError(
-        fmt::format("cannot listen at '{}': {}", path.string(), Reason(errno)));
+        fmt::format("cannot listen at '{}': {}", path.string(), base::Reason(errno)));
   }
   return absl::OkStatus();
 }
@@ -76,7 +76,7 @@ void ControlSocket::AddTo(std::vector<pollfd>& entries) const {
 
 void ControlSocket::Accept() {
   while (listener_.open()) {
-    Descriptor stream(
+    base::Descriptor stream(
         ::accept4(listener_.number(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!stream.open()) return;
     if (adopters_.size() < kMostAdopters) adopters_.push_back({.descriptor = std::move(stream)});
@@ -121,9 +121,9 @@ void ControlSocket::Tell(std::string_view line) {
       ::send(owner_.descriptor.number(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-Descriptor ConnectControl(const std::filesystem::path& path) {
+base::Descriptor ConnectControl(const std::filesystem::path& path) {
   sockaddr_un address{};
-  Descriptor stream = UnixSocket();
+  base::Descriptor stream = UnixSocket();
   if (!Fill(address, path) || !stream.open() ||
       ::connect(stream.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
           0) {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "coordinator/launch/descriptor.h"
+#include "common/base/descriptor.h"
 
 namespace ltml::launch {
 
@@ -28,7 +28,7 @@ std::optional<StopRequest> ParseStopLine(std::string_view line);
 class ControlSocket {
  public:
   // Without `owner_may_go` the end of the owner's stream is a request to stop at once.
-  ControlSocket(Descriptor owner, bool owner_may_go)
+  ControlSocket(base::Descriptor owner, bool owner_may_go)
       : owner_{.descriptor = std::move(owner)}, owner_may_go_(owner_may_go) {}
 
   // Takes connections at `path`, for this user only.
@@ -41,7 +41,7 @@ class ControlSocket {
 
  private:
   struct Stream {
-    Descriptor descriptor;
+    base::Descriptor descriptor;
     std::string text{};
   };
   void Accept();
@@ -50,11 +50,11 @@ class ControlSocket {
 
   Stream owner_;
   bool owner_may_go_;
-  Descriptor listener_;
+  base::Descriptor listener_;
   std::vector<Stream> adopters_;
 };
 
 // A connection to the control socket at `path`; not open when nobody listens there.
-Descriptor ConnectControl(const std::filesystem::path& path);
+base::Descriptor ConnectControl(const std::filesystem::path& path);
 
 }  // namespace ltml::launch

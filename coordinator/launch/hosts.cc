@@ -1,8 +1,6 @@
 #include "coordinator/launch/hosts.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -12,40 +10,25 @@
 
 #include "absl/strings/ascii.h"
 #include "common/base/host_name.h"
+#include "common/base/network.h"
 
 namespace ltml::launch {
 namespace {
 
 constexpr size_t kLongestName = 253;
 
-std::string TextOf(const sockaddr* address) {
-  if (address == nullptr || address->sa_family != AF_INET) return "";
-  char text[INET_ADDRSTRLEN] = "";
-  ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(address)->sin_addr, text, sizeof text);
-  return text;
-}
-
-std::vector<std::string> OwnAddresses() {
-  ifaddrs* list = nullptr;
-  if (::getifaddrs(&list) != 0) return {};
-  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner(list, ::freeifaddrs);
-  std::vector<std::string> result;
-  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
-    if (std::string text = TextOf(entry->ifa_addr); !text.empty()) result.push_back(text);
-  }
-  return result;
-}
-
-std::vector<std::string> AddressesOf(const std::string& name) {
+// IPv4, in the host's byte order.
+std::vector<uint32_t> AddressesOf(const std::string& name) {
   addrinfo hints{};
   hints.ai_family = AF_INET;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* list = nullptr;
   if (::getaddrinfo(name.c_str(), nullptr, &hints, &list) != 0) return {};
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(list, ::freeaddrinfo);
-  std::vector<std::string> result;
+  std::vector<uint32_t> result;
   for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
-    result.push_back(TextOf(entry->ai_addr));
+    const auto& address = *reinterpret_cast<const sockaddr_in*>(entry->ai_addr);
+    result.push_back(ntohl(address.sin_addr.s_addr));
   }
   return result;
 }
@@ -66,9 +49,9 @@ absl::Status CheckAddress(std::string_view address) {
 
 bool IsThisMachine(const std::string& address) {
   if (address == "localhost" || address == base::HostName()) return true;
-  const std::vector<std::string> own = OwnAddresses();
-  return std::ranges::any_of(AddressesOf(address), [&](const std::string& candidate) {
-    return std::ranges::find(own, candidate) != own.end();
+  const std::vector<base::Interface> own = base::Interfaces();
+  return std::ranges::any_of(AddressesOf(address), [&](uint32_t candidate) {
+    return std::ranges::find(own, candidate, &base::Interface::address) != own.end();
   });
 }
 

@@ -58,9 +58,9 @@ ProcessIdentity ParseIdentity(const std::string& text) {
   return result;
 }
 
-Descriptor WatchProcess(const ProcessIdentity& identity) {
+base::Descriptor WatchProcess(const ProcessIdentity& identity) {
   if (identity.process <= 0 || !Same(IdentityOf(identity.process), identity)) return {};
-  Descriptor watch(static_cast<int>(::syscall(SYS_pidfd_open, identity.process, 0)));
+  base::Descriptor watch(static_cast<int>(::syscall(SYS_pidfd_open, identity.process, 0)));
   // Between the look and the opening the number may have gone to another process.
   if (watch.open() && !Same(IdentityOf(identity.process), identity)) return {};
   return watch;

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "coordinator/launch/descriptor.h"
+#include "common/base/descriptor.h"
 
 namespace ltml::launch {
 
@@ -26,6 +26,6 @@ ProcessIdentity ParseIdentity(const std::string& text);
 
 // A descriptor that is readable once the process has ended; not open when that process is gone,
 // also when another one has its number.
-Descriptor WatchProcess(const ProcessIdentity& identity);
+base::Descriptor WatchProcess(const ProcessIdentity& identity);
 
 }  // namespace ltml::launch

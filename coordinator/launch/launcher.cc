@@ -12,16 +12,16 @@
 #include <system_error>
 #include <utility>
 
+#include "common/base/descriptor.h"
 #include "common/base/files.h"
 #include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
-#include "coordinator/launch/descriptor.h"
+#include "common/base/system.h"
+#include "common/process/spawn.h"
 #include "coordinator/launch/hosts.h"
 #include "coordinator/launch/mpirun_command.h"
 #include "coordinator/launch/processes.h"
-#include "coordinator/launch/spawn.h"
 #include "coordinator/launch/supervised_attempt.h"
-#include "coordinator/launch/system.h"
 
 namespace ltml::launch {
 namespace {
@@ -32,22 +32,11 @@ int64_t Milliseconds(std::chrono::nanoseconds time) {
   return std::chrono::ceil<milliseconds>(time).count();
 }
 
-absl::StatusOr<std::filesystem::path> ProgramFolder() {
-  const char* given = std::getenv("LTML_BIN_DIR");
-  if (given != nullptr && *given != '\0') return std::filesystem::absolute(given);
-  std::error_code error;
-  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) {
-    return absl::InternalError(fmt::format("cannot find this program: {}", error.message()));
-  }
-  return self.parent_path();
-}
-
 absl::StatusOr<std::filesystem::path> FindProgram(const std::filesystem::path& path) {
   if (::access(path.c_str(), X_OK) == 0) return path;
   return absl::NotFoundError(
       fmt::format("no program '{}': {}; build or install all of ltml's programs into one folder",
-                  path.string(), Reason(errno)));
+                  path.string(), base::Reason(errno)));
 }
 
 struct Programs {
@@ -67,10 +56,8 @@ absl::StatusOr<std::filesystem::path> FindWorker(const std::filesystem::path& fo
                   (folder / "ltml-worker-cuda").string()));
 }
 
-absl::StatusOr<Programs> FindPrograms(std::filesystem::path folder, bool on_gpu) {
-  if (folder.empty()) {
-    LTML_ASSIGN_OR_RETURN(folder, ProgramFolder());
-  }
+absl::StatusOr<Programs> FindPrograms(const std::filesystem::path& configured, bool on_gpu) {
+  LTML_ASSIGN_OR_RETURN(const std::filesystem::path folder, ProgramFolder(configured));
   Programs programs;
   LTML_ASSIGN_OR_RETURN(programs.supervisor, FindProgram(folder / "ltml-supervisor"));
   LTML_ASSIGN_OR_RETURN(programs.worker, FindWorker(folder, on_gpu));
@@ -110,8 +97,8 @@ absl::Status CheckOptions(const LaunchOptions& options) {
 
 // Under `ltml train` ranks see what the user sees; under the service what it was told to hand on.
 std::vector<std::string> Inherited(const LaunchOptions& options) {
-  if (!options.outlives_owner) return OwnEnvironment();
-  return AllowedEnvironment(OwnEnvironment(), options.environment);
+  if (!options.outlives_owner) return base::OwnEnvironment();
+  return AllowedEnvironment(base::OwnEnvironment(), options.environment);
 }
 
 absl::Status SetHosts(const LaunchOptions& options, v1::LaunchPlan& plan) {
@@ -131,7 +118,7 @@ absl::Status SetHosts(const LaunchOptions& options, v1::LaunchPlan& plan) {
   plan.mutable_interfaces()->Assign(options.remote.interfaces.begin(),
                                     options.remote.interfaces.end());
   const std::vector<std::string> names =
-      NamesToHandOn(AllowedEnvironment(OwnEnvironment(), options.environment));
+      NamesToHandOn(AllowedEnvironment(base::OwnEnvironment(), options.environment));
   plan.mutable_environment()->Assign(names.begin(), names.end());
   return absl::OkStatus();
 }
@@ -150,10 +137,11 @@ absl::Status WritePlan(const LaunchOptions& options, const Programs& programs) {
   return base::WriteJsonFile(options.attempt_folder / "launch.json", plan);
 }
 
-SpawnOptions SupervisorSpawn(const LaunchOptions& options, const Programs& programs, int control) {
+process::SpawnOptions SupervisorSpawn(const LaunchOptions& options, const Programs& programs,
+                                      int control) {
   return {.arguments = {programs.supervisor.string(), "--attempt",
                         std::filesystem::absolute(options.attempt_folder).string(), "--control",
-                        fmt::format("{}", kControlDescriptor)},
+                        fmt::format("{}", process::kControlDescriptor)},
           .environment = AttemptEnvironment(Inherited(options),
                                             {.attempt_id = options.launch_id,
                                              .token = options.token,
@@ -171,22 +159,33 @@ absl::StatusOr<SupervisorHandle> StartSupervisor(const LaunchOptions& options,
                                                  const Programs& programs) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-    return absl::InternalError(fmt::format("cannot make a socket pair: {}", Reason(errno)));
+    return absl::InternalError(fmt::format("cannot make a socket pair: {}", base::Reason(errno)));
   }
   SupervisorHandle handle;
   handle.is_child = true;
-  handle.control = Descriptor(pair[0]);
-  const Descriptor other(pair[1]);
-  LTML_ASSIGN_OR_RETURN(handle.process, Spawn(SupervisorSpawn(options, programs, other.number())));
-  handle.watch = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, handle.process, 0)));
+  handle.control = base::Descriptor(pair[0]);
+  const base::Descriptor other(pair[1]);
+  LTML_ASSIGN_OR_RETURN(handle.process,
+                        process::Spawn(SupervisorSpawn(options, programs, other.number())));
+  handle.watch = base::Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, handle.process, 0)));
   if (handle.watch.open()) return handle;
   const int error = errno;
   ::kill(handle.process, SIGKILL);
   ::waitpid(handle.process, nullptr, 0);
-  return absl::InternalError(fmt::format("cannot watch the supervisor: {}", Reason(error)));
+  return absl::InternalError(fmt::format("cannot watch the supervisor: {}", base::Reason(error)));
 }
 
 }  // namespace
+
+absl::StatusOr<std::filesystem::path> ProgramFolder(const std::filesystem::path& configured) {
+  if (!configured.empty()) return configured;
+  const char* given = std::getenv("LTML_BIN_DIR");
+  if (given != nullptr && *given != '\0') return std::filesystem::absolute(given);
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) return self.parent_path();
+  return absl::InternalError(fmt::format("cannot find this program: {}", error.message()));
+}
 
 absl::StatusOr<std::unique_ptr<Attempt>> Launch(const LaunchOptions& options) {
   LTML_RETURN_IF_ERROR(CheckOptions(options));

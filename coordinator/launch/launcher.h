@@ -66,6 +66,10 @@ class Attempt {
 // allowed; Cancelled when the start was abandoned, after everything that it had begun was ended.
 absl::StatusOr<std::unique_ptr<Attempt>> Launch(const LaunchOptions& options);
 
+// Where our programs are: `configured`, or, when that is empty, LTML_BIN_DIR or the folder of this
+// program.
+absl::StatusOr<std::filesystem::path> ProgramFolder(const std::filesystem::path& configured);
+
 struct AdoptOptions {
   std::filesystem::path run_folder;
   std::filesystem::path attempt_folder;

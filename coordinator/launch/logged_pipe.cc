@@ -22,7 +22,8 @@ constexpr int kPipeBytes = 1 << 20;
 absl::StatusOr<LoggedPipe> LoggedPipe::CreateNamed(const std::filesystem::path& pipe,
                                                    std::filesystem::path log) {
   // Open for writing too, it has no end of file between one writer and the next.
-  Descriptor end(::mkfifo(pipe.c_str(), 0600) == 0 ? ::open(pipe.c_str(), O_RDWR | O_CLOEXEC) : -1);
+  base::Descriptor end(::mkfifo(pipe.c_str(), 0600) == 0 ? ::open(pipe.c_str(), O_RDWR | O_CLOEXEC)
+                                                         : -1);
   if (!end.open()) {
     return absl::InternalError(fmt::format("cannot create '{}': {}", pipe.string(),
                                            std::generic_category().message(errno)));
@@ -30,7 +31,7 @@ absl::StatusOr<LoggedPipe> LoggedPipe::CreateNamed(const std::filesystem::path& 
   return LoggedPipe(std::move(end), std::move(log));
 }
 
-LoggedPipe::LoggedPipe(Descriptor reading_end, std::filesystem::path log)
+LoggedPipe::LoggedPipe(base::Descriptor reading_end, std::filesystem::path log)
     : descriptor_(std::move(reading_end)), log_(std::move(log)) {
   ::fcntl(number(), F_SETFL, O_NONBLOCK);
   ::fcntl(number(), F_SETPIPE_SZ, kPipeBytes);
@@ -61,7 +62,7 @@ std::filesystem::path RankPipe(const std::filesystem::path& scratch, int rank) {
 
 void JoinRankPipe(const std::filesystem::path& pipe) {
   // Without O_NONBLOCK a pipe that nobody reads would hold the rank here.
-  const Descriptor end(::open(pipe.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  const base::Descriptor end(::open(pipe.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   if (!end.open()) return;
   ::fcntl(end.number(), F_SETFL, 0);
   ::dup2(end.number(), STDOUT_FILENO);

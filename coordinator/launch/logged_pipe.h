@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "absl/status/statusor.h"
+#include "common/base/descriptor.h"
 #include "coordinator/launch/capped_log.h"
-#include "coordinator/launch/descriptor.h"
 
 namespace ltml::launch {
 
@@ -15,7 +15,7 @@ class LoggedPipe {
   // mpirun: in a flood it loses lines (Open MPI 4.1.4).
   static absl::StatusOr<LoggedPipe> CreateNamed(const std::filesystem::path& pipe,
                                                 std::filesystem::path log);
-  LoggedPipe(Descriptor reading_end, std::filesystem::path log);
+  LoggedPipe(base::Descriptor reading_end, std::filesystem::path log);
 
   int number() const { return descriptor_.number(); }
   // Moves one piece of what is there; whether there may be more.  Never waits.
@@ -24,7 +24,7 @@ class LoggedPipe {
   void Close();
 
  private:
-  Descriptor descriptor_;
+  base::Descriptor descriptor_;
   CappedLog log_;
 };
 

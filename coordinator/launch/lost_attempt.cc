@@ -6,10 +6,11 @@
 
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
+#include "common/base/proto_time.h"
+#include "common/base/system.h"
 #include "coordinator/launch/processes.h"
 #include "coordinator/launch/remote_sweep.h"
 #include "coordinator/launch/run_lock.h"
-#include "coordinator/launch/system.h"
 
 namespace ltml::launch {
 namespace {
@@ -45,7 +46,7 @@ absl::StatusOr<v1::ExitRecord> RecordLost(const LostAttempt& attempt, int alread
   record.set_signal(attempt.signal);
   record.set_stop_reason(attempt.reason);
   record.set_swept_processes(already_swept + static_cast<int>(sweep.killed.size()));
-  record.set_ended_unix_milliseconds(UnixMilliseconds());
+  record.set_ended_unix_milliseconds(base::UnixMilliseconds());
   base::Log(base::LogLevel::kWarning, "supervisor_lost", "reason={} swept={}",
             base::LogValue(record.stop_reason()), record.swept_processes());
   if (const auto written = base::WriteJsonFile(attempt.attempt_folder / "exit.json", record);

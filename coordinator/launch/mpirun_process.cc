@@ -15,10 +15,10 @@
 #include "common/base/files.h"
 #include "common/base/host_name.h"
 #include "common/base/status_macros.h"
+#include "common/base/system.h"
 #include "coordinator/launch/hosts.h"
 #include "coordinator/launch/mpirun_command.h"
 #include "coordinator/launch/processes.h"
-#include "coordinator/launch/system.h"
 
 namespace ltml::launch {
 namespace {
@@ -68,7 +68,7 @@ struct Ends {
   ::setenv("LTML_MPIRUN", fmt::format("{}", ::getpid()).c_str(), 1);
   ::setenv(kAttemptFolderVariable, attempt_folder.c_str(), 1);
   arguments.insert(arguments.begin(), "mpirun");
-  std::vector<char*> pointers = Pointers(arguments);
+  std::vector<char*> pointers = base::Pointers(arguments);
   // Debian's `mpirun` may be another MPI's.
   ::execvp("mpirun.openmpi", pointers.data());
   ::execvp("mpirun", pointers.data());
@@ -97,23 +97,25 @@ absl::StatusOr<MpirunProcess> StartMpirun(const v1::LaunchPlan& plan,
   int output[2];
   int report[2];
   if (::pipe2(output, O_CLOEXEC) != 0 || ::pipe2(report, O_CLOEXEC) != 0) {
-    return absl::InternalError(fmt::format("cannot make a pipe: {}", Reason(errno)));
+    return absl::InternalError(fmt::format("cannot make a pipe: {}", base::Reason(errno)));
   }
-  MpirunProcess result{.output = Descriptor(output[0])};
-  const Descriptor output_end(output[1]);
-  const Descriptor report_start(report[0]);
-  Descriptor report_end(report[1]);
+  MpirunProcess result{.output = base::Descriptor(output[0])};
+  const base::Descriptor output_end(output[1]);
+  const base::Descriptor report_start(report[0]);
+  base::Descriptor report_end(report[1]);
   const std::vector<std::string> arguments = Arguments(plan, attempt_folder, scratch);
   result.process = ForkBound();
   if (result.process == 0) {
     ExecMpirun(arguments, attempt_folder, {output_end.number(), report_end.number()});
   }
-  if (result.process < 0) return absl::InternalError(fmt::format("cannot fork: {}", Reason(errno)));
+  if (result.process < 0)
+    return absl::InternalError(fmt::format("cannot fork: {}", base::Reason(errno)));
   report_end.Close();
   int error = 0;
   if (::read(report_start.number(), &error, sizeof error) == sizeof error) {
-    return absl::NotFoundError(fmt::format(
-        "cannot start mpirun: {}; install Open MPI (Debian package openmpi-bin)", Reason(error)));
+    return absl::NotFoundError(
+        fmt::format("cannot start mpirun: {}; install Open MPI (Debian package openmpi-bin)",
+                    base::Reason(error)));
   }
   return result;
 }

@@ -5,14 +5,14 @@
 #include <filesystem>
 
 #include "absl/status/statusor.h"
-#include "coordinator/launch/descriptor.h"
+#include "common/base/descriptor.h"
 #include "ltml/v1/run.pb.h"
 
 namespace ltml::launch {
 
 struct MpirunProcess {
   pid_t process = -1;
-  Descriptor output;  // of mpirun itself, to read from
+  base::Descriptor output;  // of mpirun itself, to read from
 };
 
 // Starts mpirun on the plan as a child that the kernel ends with this process.  NotFound when there

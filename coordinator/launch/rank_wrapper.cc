@@ -15,12 +15,12 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "common/base/descriptor.h"
 #include "common/base/files.h"
-#include "coordinator/launch/descriptor.h"
+#include "common/base/system.h"
 #include "coordinator/launch/logged_pipe.h"
 #include "coordinator/launch/processes.h"
 #include "coordinator/launch/run_lock.h"
-#include "coordinator/launch/system.h"
 
 namespace ltml::launch {
 namespace {
@@ -34,7 +34,7 @@ int Fail(const std::string& message) {
 
 int Become(char** arguments) {
   ::execv(arguments[0], arguments);
-  return Fail(fmt::format("cannot run '{}': {}", arguments[0], Reason(errno)));
+  return Fail(fmt::format("cannot run '{}': {}", arguments[0], base::Reason(errno)));
 }
 
 [[noreturn]] void EndAs(int status) {
@@ -56,7 +56,7 @@ struct Child {
 };
 
 // Whatever output comes until the child has ended, and what it left in the pipe.
-int KeepLog(Child child, const Descriptor& signals) {
+int KeepLog(Child child, const base::Descriptor& signals) {
   int status = 0;
   while (::waitpid(child.process, &status, WNOHANG) == 0) {
     pollfd entries[] = {{signals.number(), POLLIN, 0}, {child.output.number(), POLLIN, 0}};
@@ -71,26 +71,26 @@ int KeepLog(Child child, const Descriptor& signals) {
 }
 
 // mpirun's daemon sends signals to the whole process group, so the program gets them itself.
-Descriptor HoldSignals(sigset_t& before) {
+base::Descriptor HoldSignals(sigset_t& before) {
   sigset_t set;
   sigemptyset(&set);
   for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) {
     sigaddset(&set, number);
   }
   ::sigprocmask(SIG_BLOCK, &set, &before);
-  return Descriptor(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+  return base::Descriptor(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 
 int KeepRank(const std::filesystem::path& log, char** arguments) {
   int ends[2];
   sigset_t before;
-  const Descriptor signals = HoldSignals(before);
-  if (!signals.open() || ::pipe2(ends, O_CLOEXEC) != 0) return Fail(Reason(errno));
-  LoggedPipe output(Descriptor(ends[0]), log);
-  Descriptor output_end(ends[1]);
+  const base::Descriptor signals = HoldSignals(before);
+  if (!signals.open() || ::pipe2(ends, O_CLOEXEC) != 0) return Fail(base::Reason(errno));
+  LoggedPipe output(base::Descriptor(ends[0]), log);
+  base::Descriptor output_end(ends[1]);
   const pid_t self = ::getpid();
   const pid_t process = ::fork();
-  if (process < 0) return Fail(fmt::format("cannot fork: {}", Reason(errno)));
+  if (process < 0) return Fail(fmt::format("cannot fork: {}", base::Reason(errno)));
   if (process == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != self) ::_exit(kFailed);

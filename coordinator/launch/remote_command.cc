@@ -22,17 +22,22 @@ std::string Quote(const std::string& text) {
   return result + "'";
 }
 
-absl::StatusOr<std::vector<std::string>> AgentCommand(const v1::LaunchPlan& plan,
+absl::StatusOr<std::vector<std::string>> AgentCommand(std::vector<std::string> agent,
                                                       const std::string& address,
                                                       const std::string& command) {
   LTML_RETURN_IF_ERROR(CheckAddress(address));
-  const std::vector<std::string> known = RemoteAddresses(plan);
-  if (std::ranges::find(known, address) == known.end()) {
-    return absl::InvalidArgumentError(
-        fmt::format("host '{}' is none of this attempt's other hosts", address));
+  agent.insert(agent.end(), {"--", address, fmt::format("exec /bin/sh -c {}", Quote(command))});
+  return agent;
+}
+
+std::string SearchPaths(std::span<const std::string> environment) {
+  std::string result;
+  for (const std::string& entry : environment) {
+    const std::string name = entry.substr(0, entry.find('='));
+    if (name != "PATH" && name != "LD_LIBRARY_PATH") continue;
+    result +=
+        fmt::format(" {}={}", name, Quote(entry.substr(std::min(name.size() + 1, entry.size()))));
   }
-  std::vector<std::string> result(plan.agent().begin(), plan.agent().end());
-  result.insert(result.end(), {"--", address, fmt::format("exec /bin/sh -c {}", Quote(command))});
   return result;
 }
 
@@ -42,13 +47,14 @@ std::string DaemonCommand(std::span<const std::string> words, const DaemonOption
       "export {2}={3}",
       Quote(options.scratch.string()), Quote(options.supervisor.string()), kAttemptVariable,
       Quote(options.launch_id));
-  for (const std::string& entry : options.environment) {
-    const std::string name = entry.substr(0, entry.find('='));
-    if (name != "PATH" && name != "LD_LIBRARY_PATH") continue;
-    result +=
-        fmt::format(" {}={}", name, Quote(entry.substr(std::min(name.size() + 1, entry.size()))));
-  }
-  return fmt::format("{}; exec {}", result, fmt::join(words, " "));
+  return fmt::format("{}{}; exec {}", result, SearchPaths(options.environment),
+                     fmt::join(words, " "));
+}
+
+std::string ExamineCommand(const std::string& supervisor, const std::string& question,
+                           std::span<const std::string> environment) {
+  return fmt::format("exec env{} {} --examine {}", SearchPaths(environment), Quote(supervisor),
+                     Quote(question));
 }
 
 std::string SweepCommand(const v1::LaunchPlan& plan, const ProcessIdentity& spared) {

@@ -15,11 +15,14 @@ namespace ltml::launch {
 std::string Quote(const std::string& text);
 
 // The launch agent and its arguments that run `command` on a host: AGENT... -- ADDRESS COMMAND,
-// whatever shell the user has there.  InvalidArgument for an address that is not one of the plan's
-// other hosts.  Pure.
-absl::StatusOr<std::vector<std::string>> AgentCommand(const v1::LaunchPlan& plan,
+// whatever shell the user has there.  InvalidArgument as of CheckAddress.  Pure.
+absl::StatusOr<std::vector<std::string>> AgentCommand(std::vector<std::string> agent,
                                                       const std::string& address,
                                                       const std::string& command);
+
+// " PATH='...' LD_LIBRARY_PATH='...'" of "NAME=value" texts, as far as they are there: Open MPI is
+// looked for on all hosts where it is found here.  Pure.
+std::string SearchPaths(std::span<const std::string> environment);
 
 struct DaemonOptions {
   std::string launch_id;
@@ -33,6 +36,11 @@ struct DaemonOptions {
 // The command that starts Open MPI's daemon on another host, of the words that mpirun made for a
 // shell.  Pure.
 std::string DaemonCommand(std::span<const std::string> words, const DaemonOptions& options);
+
+// The command that examines another host (`ltml-supervisor --examine`), with the search paths of
+// `environment`, which ranks will have too.  Pure.
+std::string ExamineCommand(const std::string& supervisor, const std::string& question,
+                           std::span<const std::string> environment);
 
 // The command that ends an attempt's processes on another host, but for `spared`.  Pure.
 std::string SweepCommand(const v1::LaunchPlan& plan, const ProcessIdentity& spared);

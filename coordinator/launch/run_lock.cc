@@ -29,7 +29,7 @@ absl::Status LockError(const std::filesystem::path& file, int error) {
 
 std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-absl::Status WaitForLock(const Descriptor& file, const std::filesystem::path& path,
+absl::Status WaitForLock(const base::Descriptor& file, const std::filesystem::path& path,
                          const RunLockOptions& options) {
   const Clock::time_point deadline = Clock::now() + options.wait;
   while (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
@@ -70,7 +70,7 @@ absl::Status EndLeftovers(const std::string& attempt_id) {
   return absl::OkStatus();
 }
 
-absl::Status WriteHolder(const Descriptor& file, const std::filesystem::path& path,
+absl::Status WriteHolder(const base::Descriptor& file, const std::filesystem::path& path,
                          const RunLockOptions& options) {
   const std::string text = fmt::format("attempt {}, supervisor {}, id {}\n", options.attempt_epoch,
                                        ::getpid(), options.attempt_id);
@@ -85,7 +85,7 @@ absl::Status WriteHolder(const Descriptor& file, const std::filesystem::path& pa
 
 absl::StatusOr<RunLock> RunLock::Take(const RunLockOptions& options) {
   const std::filesystem::path path = options.run_folder / "lock";
-  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  base::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!file.open()) return LockError(path, errno);
   LTML_RETURN_IF_ERROR(WaitForLock(file, path, options));
   LTML_RETURN_IF_ERROR(EndLeftovers(LastHolder(path)));

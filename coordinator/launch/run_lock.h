@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "coordinator/launch/descriptor.h"
+#include "common/base/descriptor.h"
 
 namespace ltml::launch {
 
@@ -29,8 +29,8 @@ class RunLock {
   static absl::StatusOr<RunLock> Take(const RunLockOptions& options);
 
  private:
-  explicit RunLock(Descriptor file) : file_(std::move(file)) {}
-  Descriptor file_;
+  explicit RunLock(base::Descriptor file) : file_(std::move(file)) {}
+  base::Descriptor file_;
 };
 
 // Where an attempt's mpirun keeps session files and shared memory: a folder below /dev/shm, or

@@ -14,10 +14,10 @@
 
 #include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
+#include "common/base/system.h"
 #include "coordinator/launch/control_socket.h"
 #include "coordinator/launch/mpirun_report.h"
 #include "coordinator/launch/run_lock.h"
-#include "coordinator/launch/system.h"
 
 namespace ltml::launch {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "coordinator/launch/descriptor.h"
+#include "common/base/descriptor.h"
 #include "coordinator/launch/launcher.h"
 #include "coordinator/launch/lost_attempt.h"
 #include "coordinator/launch/processes.h"
@@ -15,9 +15,9 @@ namespace ltml::launch {
 // The supervisor as this program sees it.
 struct SupervisorHandle {
   pid_t process = 0;
-  bool is_child = false;  // then it must be waited for
-  Descriptor watch{};     // readable when it has ended
-  Descriptor control{};   // takes stop lines; may be missing where it is no child
+  bool is_child = false;       // then it must be waited for
+  base::Descriptor watch{};    // readable when it has ended
+  base::Descriptor control{};  // takes stop lines; may be missing where it is no child
 };
 
 struct SupervisedAttemptOptions {

@@ -23,7 +23,9 @@
 #include "common/base/host_name.h"
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
+#include "common/base/proto_time.h"
 #include "common/base/status_macros.h"
+#include "common/base/system.h"
 #include "coordinator/launch/control_socket.h"
 #include "coordinator/launch/hosts.h"
 #include "coordinator/launch/identity.h"
@@ -32,7 +34,6 @@
 #include "coordinator/launch/processes.h"
 #include "coordinator/launch/remote_sweep.h"
 #include "coordinator/launch/run_lock.h"
-#include "coordinator/launch/system.h"
 #include "ltml/v1/run.pb.h"
 
 namespace ltml::launch {
@@ -51,7 +52,7 @@ enum class Stage { kRunning, kAsked, kTerminated, kKilled };
 
 class Supervisor {
  public:
-  Supervisor(std::filesystem::path attempt_folder, v1::LaunchPlan plan, Descriptor control)
+  Supervisor(std::filesystem::path attempt_folder, v1::LaunchPlan plan, base::Descriptor control)
       : attempt_folder_(std::move(attempt_folder)),
         plan_(std::move(plan)),
         scratch_(ScratchFolder(plan_.launch_id())),
@@ -81,7 +82,7 @@ class Supervisor {
   const v1::LaunchPlan plan_;
   const std::filesystem::path scratch_;
   ControlSocket control_;
-  Descriptor signals_;
+  base::Descriptor signals_;
   std::vector<LoggedPipe> outputs_;  // of the ranks here, then mpirun's own
   std::optional<RunLock> lock_;
   pid_t mpirun_ = -1;
@@ -94,16 +95,16 @@ class Supervisor {
 absl::Status Supervisor::PrepareSignals() {
   ::setsid();  // fails when it leads a session already, which is as good
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
-    return absl::InternalError(fmt::format("cannot become a subreaper: {}", Reason(errno)));
+    return absl::InternalError(fmt::format("cannot become a subreaper: {}", base::Reason(errno)));
   }
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
   sigemptyset(&set);
   for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
-  signals_ = Descriptor(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+  signals_ = base::Descriptor(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
   if (!signals_.open()) {
-    return absl::InternalError(fmt::format("cannot receive signals: {}", Reason(errno)));
+    return absl::InternalError(fmt::format("cannot receive signals: {}", base::Reason(errno)));
   }
   return absl::OkStatus();
 }
@@ -125,7 +126,7 @@ absl::Status Supervisor::MakeRankPipes() {
 absl::Status Supervisor::MakeScratch() {
   if (::mkdir(scratch_.c_str(), 0700) == 0) return absl::OkStatus();
   return absl::InternalError(
-      fmt::format("cannot create '{}': {}", scratch_.string(), Reason(errno)));
+      fmt::format("cannot create '{}': {}", scratch_.string(), base::Reason(errno)));
 }
 
 // Before the lock, for which it may have to wait long.
@@ -275,7 +276,7 @@ void Supervisor::Finish() {
   for (LoggedPipe& pipe : outputs_) pipe.Close();
   std::error_code ignored;
   std::filesystem::remove_all(scratch_, ignored);
-  record_.set_ended_unix_milliseconds(UnixMilliseconds());
+  record_.set_ended_unix_milliseconds(base::UnixMilliseconds());
   if (const auto written = base::WriteJsonFile(attempt_folder_ / "exit.json", record_);
       !written.ok()) {
     Log(LogLevel::kError, "exit_record_lost", "reason={}",
@@ -287,7 +288,7 @@ void Supervisor::Finish() {
 
 int Supervisor::Run() {
   record_.set_attempt_epoch(plan_.attempt_epoch());
-  record_.set_started_unix_milliseconds(UnixMilliseconds());
+  record_.set_started_unix_milliseconds(base::UnixMilliseconds());
   const absl::Status started = Start();
   if (started.ok()) {
     Log(LogLevel::kInfo, "mpirun_started", "pid={} ranks={}", mpirun_, RankCount(plan_));
@@ -299,6 +300,7 @@ int Supervisor::Run() {
   const std::string message(started.message());
   Log(LogLevel::kError, "attempt_not_started", "reason={}", base::LogValue(message));
   mpirun_ended_ = true;
+  record_.set_not_started(stage_ != Stage::kRunning);
   record_.set_exit_status(-1);
   record_.set_stop_reason(message);
   Finish();
@@ -310,7 +312,7 @@ int Supervisor::Run() {
 }  // namespace
 
 int Supervise(const SupervisorOptions& options) {
-  Descriptor control(options.control);
+  base::Descriptor control(options.control);
   v1::LaunchPlan plan;
   const auto read = base::ReadJsonFile(options.attempt_folder / "launch.json", &plan);
   if (read.ok()) return Supervisor(options.attempt_folder, plan, std::move(control)).Run();

@@ -7,6 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "common/base/log.h"
+#include "common/base/proto_json.h"
+#include "common/base/version.h"
+#include "common/examine/host.h"
 #include "coordinator/launch/agent.h"
 #include "coordinator/launch/identity.h"
 #include "coordinator/launch/processes.h"
@@ -34,6 +38,8 @@ How ltml calls it (docs/launch.md):
       mpirun's way to another host
   ltml-supervisor --sweep ID --spare PROCESS
       ends the processes of attempt ID on this machine but for PROCESS
+  ltml-supervisor --examine QUESTION
+      what would stop ranks on this machine; QUESTION and the answer are JSON
 
 Example:
   ltml-supervisor --version
@@ -60,7 +66,19 @@ int SuperviseWith(const std::string& attempt, const std::string& descriptor) {
   return Supervise({.attempt_folder = attempt, .control = static_cast<int>(*control)});
 }
 
+int ExamineWith(const std::string& text) {
+  v1::HostQuestion question;
+  const absl::Status read =
+      base::FromJson(text, "the question", &question, base::UnknownFields::kIgnore);
+  if (!read.ok()) return Refuse(std::string(read.message()));
+  const auto answer = base::ToJson(examine::Examine(question), true);
+  if (!answer.ok()) return Refuse(std::string(answer.status().message()));
+  fmt::print("{}\n", *answer);
+  return 0;
+}
+
 int Main(int count, char** arguments) {
+  base::ConfigureLogFromEnvironment();
   const std::vector<std::string> words(arguments + 1, arguments + count);
   const std::string first = words.empty() ? "" : words[0];
   if (first == "--help" || first == "-h") {
@@ -68,7 +86,7 @@ int Main(int count, char** arguments) {
     return 0;
   }
   if (first == "--version") {
-    fmt::print("ltml-supervisor {}\n", LTML_VERSION);
+    fmt::print("ltml-supervisor {}\n", base::Version());
     return 0;
   }
   if (first == "--rank" && words.size() > 2) return RunRank(arguments + 2);
@@ -76,6 +94,7 @@ int Main(int count, char** arguments) {
   if (first == "--sweep" && words.size() == 4 && words[2] == "--spare" && IsAttemptId(words[1])) {
     return SweepThisMachine(words[1], ParseIdentity(words[3])) ? 0 : 1;
   }
+  if (first == "--examine" && words.size() == 2) return ExamineWith(words[1]);
   if (first == "--attempt" && words.size() == 4 && words[2] == "--control") {
     return SuperviseWith(words[1], words[3]);
   }

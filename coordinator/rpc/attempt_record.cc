@@ -21,10 +21,7 @@ absl::Status Unreadable(const absl::Status& status) {
 absl::StatusOr<streams::FoldedWindow> ReadWindow(const v1::JournalWindow& proto, int classes) {
   streams::FoldedWindow window;
   window.window = proto.window();
-  for (const v1::WindowSums& sums : proto.rank_sums()) {
-    LTML_ASSIGN_OR_RETURN(statistics::WindowSums rank, statistics::FromProto(sums, classes));
-    window.rank_sums.push_back(std::move(rank));
-  }
+  window.rank_digests.assign(proto.rank_digests().begin(), proto.rank_digests().end());
   LTML_ASSIGN_OR_RETURN(window.totals, statistics::FromProto(proto.totals(), classes));
   return window;
 }
@@ -42,9 +39,7 @@ v1::JournalEntry WindowEntry(const streams::FoldedWindow& window) {
   v1::JournalEntry entry;
   v1::JournalWindow& proto = *entry.mutable_window();
   proto.set_window(window.window);
-  for (const statistics::WindowSums& sums : window.rank_sums) {
-    *proto.add_rank_sums() = statistics::ToProto(sums);
-  }
+  proto.mutable_rank_digests()->Assign(window.rank_digests.begin(), window.rank_digests.end());
   *proto.mutable_totals() = statistics::ToProto(window.totals);
   return entry;
 }

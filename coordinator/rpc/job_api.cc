@@ -10,10 +10,11 @@
 #include "common/base/proto_json.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/details.h"
+#include "common/run/folder.h"
+#include "common/run/run_file.h"
 #include "coordinator/jobs/transition.h"
 #include "coordinator/rpc/call_context.h"
 #include "coordinator/rpc/logs_stream.h"
-#include "coordinator/rpc/run_files.h"
 #include "coordinator/rpc/stream_pump.h"
 #include "coordinator/rpc/unary_call.h"
 #include "coordinator/rpc/watch_stream.h"
@@ -39,9 +40,11 @@ constexpr Method kCancel{"JobService.Cancel", Right::kSubmit, true};
 constexpr Method kPause{"JobService.Pause", Right::kSubmit, true};
 constexpr Method kResume{"JobService.Resume", Right::kSubmit, true};
 constexpr Method kGetReport{"JobService.GetReport", Right::kView};
+constexpr Method kGetView{"JobService.GetView", Right::kView};
 constexpr Method kListHosts{"PoolService.ListHosts", Right::kView};
 constexpr Method kDrain{"PoolService.Drain", Right::kManage, true};
 constexpr Method kUndrain{"PoolService.Undrain", Right::kManage, true};
+constexpr Method kCheckHosts{"PoolService.CheckHosts", Right::kManage, true};
 
 absl::Status NoReport(const v1::Job& job) {
   const std::string state = jobs::StateName(job.state());
@@ -53,7 +56,7 @@ absl::Status NoReport(const v1::Job& job) {
 }
 
 absl::StatusOr<v1::Report> ReadReport(const v1::Job& job) {
-  auto file = RunFile::Open(job.run_folder(), "report.json");
+  auto file = run::RunFile::Open(job.run_folder(), run::kReportFile);
   if (absl::IsNotFound(file.status())) return NoReport(job);
   LTML_RETURN_IF_ERROR(file.status());
   LTML_ASSIGN_OR_RETURN(const std::string text, file->Read(0, kReportLimitBytes));
@@ -73,6 +76,7 @@ class JobServiceImpl final : public v1::JobService::CallbackService {
   using v1::JobService::CallbackService::Cancel;
   using v1::JobService::CallbackService::Get;
   using v1::JobService::CallbackService::GetReport;
+  using v1::JobService::CallbackService::GetView;
   using v1::JobService::CallbackService::List;
   using v1::JobService::CallbackService::Logs;
   using v1::JobService::CallbackService::Pause;
@@ -174,6 +178,15 @@ class JobServiceImpl final : public v1::JobService::CallbackService {
     return call.get();
   }
 
+  ServerUnaryReactor* GetView(CallbackServerContext* context, const v1::GetViewRequest* request,
+                              v1::RunView* response) override {
+    const auto call = UnaryCall::Create(environment_, kGetView, *context);
+    if (call->Begin(*request, request->name())) {
+      call->End(environment_.options.view(request->name()), response);
+    }
+    return call.get();
+  }
+
  private:
   service::JobManager& manager() { return *environment_.options.manager; }
 
@@ -183,6 +196,7 @@ class JobServiceImpl final : public v1::JobService::CallbackService {
 
 class PoolServiceImpl final : public v1::PoolService::CallbackService {
  public:
+  using v1::PoolService::CallbackService::CheckHosts;
   using v1::PoolService::CallbackService::Drain;
   using v1::PoolService::CallbackService::ListHosts;
   using v1::PoolService::CallbackService::Undrain;
@@ -213,6 +227,16 @@ class PoolServiceImpl final : public v1::PoolService::CallbackService {
     const auto call = UnaryCall::Create(environment_, kUndrain, *context);
     if (call->Begin(*request, request->host())) {
       manager().Undrain(request->host(), call->actor(), call->Done(response));
+    }
+    return call.get();
+  }
+
+  ServerUnaryReactor* CheckHosts(CallbackServerContext* context,
+                                 const v1::CheckHostsRequest* request,
+                                 v1::CheckHostsResponse* response) override {
+    const auto call = UnaryCall::Create(environment_, kCheckHosts, *context);
+    if (call->Begin(*request, request->hosts_size() == 1 ? request->hosts(0) : "")) {
+      environment_.options.examiner->Examine(*request, call->Done(response));
     }
     return call.get();
   }

@@ -2,9 +2,11 @@
 
 #include <grpcpp/impl/codegen/service_type.h>
 
-#include <filesystem>
+#include <functional>
 #include <memory>
+#include <string>
 
+#include "coordinator/rpc/host_examiner.h"
 #include "coordinator/security/audit.h"
 #include "coordinator/security/identity.h"
 #include "coordinator/security/rate_limit.h"
@@ -17,7 +19,10 @@ struct JobApiOptions {
   const security::Directory* directory = nullptr;
   security::RateLimit* limit = nullptr;
   security::AuditLog* audit = nullptr;
+  HostExaminer* examiner = nullptr;
   bool insecure = false;  // the listener is plaintext
+  // What GetView answers.
+  std::function<absl::StatusOr<v1::RunView>(const std::string& job)> view;
 };
 
 // JobService and PoolService: identify, check, convert, call the manager, translate.  Every call

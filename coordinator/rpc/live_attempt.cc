@@ -160,6 +160,7 @@ absl::Status LiveAttempt::HandleHello(const Stream& stream, const v1::WorkerMess
     entry.mutable_start();
     if (hello.has_resume()) *entry.mutable_start()->mutable_resume() = hello.resume();
     Record(std::move(entry));
+    TellStatistics();
   }
   Deliver(outcome);
   return absl::OkStatus();
@@ -255,6 +256,7 @@ absl::Status LiveAttempt::HandleSums(int rank, const v1::WindowReport& report,
                      : streams_.OnReport(rank, report.window(), *sums);
   if (!outcome.ok()) return Protocol(outcome.status());
   for (const streams::FoldedWindow& folded : outcome->folded) Record(WindowEntry(folded));
+  if (!outcome->folded.empty() || finished_step.has_value()) TellStatistics();
   Deliver(*outcome);
   return absl::OkStatus();
 }
@@ -349,6 +351,12 @@ void LiveAttempt::NoteProtocolFailure(int rank, const absl::Status& status) {
   failure.set_step(ranks_[rank].view.step);
   failure.set_message(std::string(status.message()));
   protocol_failure_ = std::move(failure);
+}
+
+void LiveAttempt::TellStatistics() {
+  if (!options_.events.statistics) return;
+  auto message = std::make_shared<const v1::ClassStatistics>(StatisticsMessage(streams_));
+  calls_.Add([this, message = std::move(message)] { options_.events.statistics(message); });
 }
 
 void LiveAttempt::Tell(int rank, const v1::WorkerMessage& message) const {

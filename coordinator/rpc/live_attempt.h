@@ -109,6 +109,7 @@ class LiveAttempt final : public SessionListener, public std::enable_shared_from
   void NoteProtocolFailure(int rank, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Tell(int rank, const v1::WorkerMessage& message) const;
+  void TellStatistics() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AwaitNoStreams(absl::Duration limit);
 
   const AttemptSessionsOptions options_;

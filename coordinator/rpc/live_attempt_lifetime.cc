@@ -51,6 +51,7 @@ absl::Status LiveAttempt::Restore() {
     state.view.host = entry.failure().host();
     state.view.last_message = state.view.last_progress = Now();
   }
+  if (record.started) TellStatistics();
   return absl::OkStatus();
 }
 
@@ -86,6 +87,7 @@ void LiveAttempt::TellRestored() {
       options_.events.failure(entry.failure().rank(), entry.failure().failure());
     }
   }
+  calls_.Run();
 }
 
 void LiveAttempt::Record(v1::JournalEntry entry) {

@@ -9,13 +9,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "common/base/sha256.h"
+#include "common/run/folder.h"
 #include "coordinator/rpc/request_checks.h"
 
 namespace ltml::coordinator {
 namespace {
 
 constexpr size_t kChecksum = 8;
-constexpr int32_t kMpirun = -1;
 
 std::string ChecksumOf(std::string_view text) {
   return base::Sha256().Update(text).HexDigest().substr(0, kChecksum);
@@ -25,7 +25,7 @@ bool ParseOffset(absl::string_view text, LogPosition& position) {
   const std::vector<absl::string_view> parts = absl::StrSplit(text, ':');
   int32_t rank = 0;
   int64_t offset = 0;
-  return parts.size() == 2 && absl::SimpleAtoi(parts[0], &rank) && rank >= kMpirun &&
+  return parts.size() == 2 && absl::SimpleAtoi(parts[0], &rank) && rank >= run::kMpirun &&
          absl::SimpleAtoi(parts[1], &offset) && offset >= 0 &&
          position.offsets.emplace(rank, offset).second;
 }

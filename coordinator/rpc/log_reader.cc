@@ -5,10 +5,12 @@
 #include <string_view>
 
 #include "common/base/status_macros.h"
-#include "coordinator/rpc/run_files.h"
+#include "common/run/run_file.h"
 
 namespace ltml::coordinator {
 namespace {
+
+using run::RunFile;
 
 constexpr int kTries = 3;
 constexpr int64_t kLongestMark = 64;

@@ -16,13 +16,8 @@ namespace ltml::coordinator {
 namespace {
 
 constexpr Method kLogs{"JobService.Logs", security::Right::kView};
-constexpr int32_t kMpirun = -1;
 constexpr std::chrono::milliseconds kRefreshEvery{150};
 constexpr int kMostRetries = 25;
-
-std::string FileName(int32_t rank) {
-  return rank == kMpirun ? "mpirun.log" : fmt::format("rank-{}.log", rank);
-}
 
 }  // namespace
 
@@ -60,11 +55,11 @@ absl::Status LogsStream::ChooseRanks() {
   const int32_t ranks = job_.spec().resources().ranks();
   std::vector<int32_t> wanted(request_.ranks().begin(), request_.ranks().end());
   for (int32_t rank = 0; request_.ranks().empty() && rank < ranks; ++rank) wanted.push_back(rank);
-  if (request_.ranks().empty()) wanted.push_back(kMpirun);
+  if (request_.ranks().empty()) wanted.push_back(run::kMpirun);
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
   for (const int32_t rank : wanted) {
-    if (rank < kMpirun || rank >= ranks) {
+    if (rank < run::kMpirun || rank >= ranks) {
       return BadField(
           "ranks", fmt::format("got rank {}, expected 0 to {}, or -1 for mpirun", rank, ranks - 1));
     }
@@ -184,7 +179,7 @@ absl::StatusOr<bool> LogsStream::Reached(Source& source, const LogReader& reader
 }
 
 std::filesystem::path LogsStream::FileOf(const Source& source) const {
-  return run::AttemptFolder("", position_.attempt_epoch) / FileName(source.rank);
+  return run::LogFile(position_.attempt_epoch, source.rank);
 }
 
 // Spares the opening of files that are as they were when they held nothing new.

@@ -68,6 +68,15 @@ v1::CoordinatorMessage CheckpointConfirmedMessage(int64_t epoch, int64_t step) {
   return message;
 }
 
+v1::ClassStatistics StatisticsMessage(const streams::AttemptStreams& streams) {
+  v1::ClassStatistics message;
+  statistics::FillPositives(streams.latest_totals(), message);
+  if (const auto compensation = streams.latest_compensation()) {
+    *message.mutable_compensation() = statistics::ToProto(*compensation);
+  }
+  return message;
+}
+
 absl::StatusOr<streams::Resume> ToResume(const v1::StatisticsState& state, int classes) {
   streams::Resume resume;
   resume.step = state.step();

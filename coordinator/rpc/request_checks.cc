@@ -18,6 +18,7 @@ constexpr size_t kLongestText = 1024;
 constexpr size_t kLongestPageToken = 4096;
 constexpr size_t kLongestPosition = 4 << 20;
 constexpr int kMostRanks = 65536;
+constexpr int kMostHosts = 4096;
 constexpr size_t kShown = 80;
 
 // For messages: quoted, escaped, and not longer than a line.
@@ -57,10 +58,11 @@ void CheckSpec(bool present, const v1::JobSpec& spec, Violations& into) {
   }
 }
 
-void CheckHost(const std::string& host, Violations& into) {
+void CheckHost(std::string_view field, const std::string& host, Violations& into) {
   if (base::IsHostName(host)) return;
-  into.push_back({"host", fmt::format("got {}, expected a host's name as ListHosts tells it",
-                                      host.empty() ? "nothing" : Shown(host))});
+  into.push_back(
+      {std::string(field), fmt::format("got {}, expected a host's name as ListHosts tells it",
+                                       host.empty() ? "nothing" : Shown(host))});
 }
 
 }  // namespace
@@ -145,18 +147,31 @@ absl::Status Check(const v1::ResumeRequest& request) {
 absl::Status Check(const v1::GetReportRequest& request) {
   return ToStatus(NameViolations(request.name()));
 }
+absl::Status Check(const v1::GetViewRequest& request) {
+  return ToStatus(NameViolations(request.name()));
+}
 absl::Status Check(const v1::ListHostsRequest&) { return absl::OkStatus(); }
 
 absl::Status Check(const v1::DrainRequest& request) {
   Violations found;
-  CheckHost(request.host(), found);
+  CheckHost("host", request.host(), found);
   CheckLength("reason", request.reason(), kLongestText, found);
   return ToStatus(found);
 }
 
 absl::Status Check(const v1::UndrainRequest& request) {
   Violations found;
-  CheckHost(request.host(), found);
+  CheckHost("host", request.host(), found);
+  return ToStatus(found);
+}
+
+absl::Status Check(const v1::CheckHostsRequest& request) {
+  Violations found;
+  if (request.hosts_size() > kMostHosts) {
+    found.push_back({"hosts", fmt::format("got {} names, expected at most {}; none means all",
+                                          request.hosts_size(), kMostHosts)});
+  }
+  for (const std::string& host : request.hosts()) CheckHost("hosts", host, found);
   return ToStatus(found);
 }
 

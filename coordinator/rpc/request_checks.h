@@ -25,9 +25,11 @@ absl::Status Check(const v1::CancelRequest& request);
 absl::Status Check(const v1::PauseRequest& request);
 absl::Status Check(const v1::ResumeRequest& request);
 absl::Status Check(const v1::GetReportRequest& request);
+absl::Status Check(const v1::GetViewRequest& request);
 absl::Status Check(const v1::ListHostsRequest& request);
 absl::Status Check(const v1::DrainRequest& request);
 absl::Status Check(const v1::UndrainRequest& request);
+absl::Status Check(const v1::CheckHostsRequest& request);
 
 // The same error for a single field.
 absl::Status BadField(std::string_view field, std::string_view description);

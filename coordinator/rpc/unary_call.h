@@ -50,7 +50,9 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
     return [pending, response](absl::StatusOr<Response> result) {
       const auto call = std::exchange(pending->call, nullptr);
       if (call == nullptr) return;
-      if (result.ok()) call->call_.set_subject(result->name());
+      if constexpr (requires { result->name(); }) {
+        if (result.ok()) call->call_.set_subject(result->name());
+      }
       call->End(std::move(result), response);
     };
   }

@@ -13,6 +13,7 @@
 #include "coordinator/rpc/attempt_journal.h"
 #include "coordinator/streams/attempt.h"
 #include "coordinator/streams/health.h"
+#include "ltml/v1/statistics.pb.h"
 #include "ltml/v1/worker_service.pb.h"
 
 namespace ltml::coordinator {
@@ -26,6 +27,8 @@ struct WorkerEvents {
   std::function<void(int rank, const v1::EvaluationDone&)> evaluation_done;
   std::function<void(int rank, const v1::Failure&)> failure;
   std::function<void(int rank, const v1::Finished&)> finished;
+  // Whenever there is more of it, and at once where an attempt goes on with some.
+  std::function<void(std::shared_ptr<const v1::ClassStatistics>)> statistics;
 };
 
 struct AttemptSessionsOptions {
@@ -38,8 +41,8 @@ struct AttemptSessionsOptions {
   WorkerEvents events;
   // Null: nothing outlives this process.  Must outlive the sessions.
   AttemptJournal* journal = nullptr;
-  // What the journal holds of this attempt already.  Failures and finishes in it are told as events
-  // before Add returns.
+  // What the journal holds of this attempt already.  Failures, finishes and statistics in it are
+  // told as events before Add returns.
   std::vector<v1::JournalEntry> restored;
 };
 

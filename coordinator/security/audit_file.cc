@@ -7,13 +7,13 @@
 #include <cerrno>
 #include <chrono>
 #include <string>
-#include <system_error>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
 #include "common/base/proto_time.h"
+#include "common/base/system.h"
 #include "ltml/v1/store.pb.h"
 
 namespace ltml::security {
@@ -31,8 +31,6 @@ v1::AuditRecord RecordOf(const AuditEntry& entry) {
   record.set_message(entry.message);
   return record;
 }
-
-std::string ReasonOf(int error) { return std::generic_category().message(error); }
 
 class AuditFile final : public AuditLog {
  public:
@@ -69,7 +67,7 @@ void AuditFile::Write(const AuditEntry& entry) {
 void AuditFile::Note(int error) {
   if (error != 0 && !failing_) {
     base::Log(base::LogLevel::kError, "audit_not_written", "file={} reason={}",
-              base::LogValue(name_), base::LogValue(ReasonOf(error)));
+              base::LogValue(name_), base::LogValue(base::Reason(error)));
   }
   failing_ = error != 0;
 }
@@ -80,7 +78,7 @@ absl::StatusOr<std::unique_ptr<AuditLog>> OpenAuditFile(const std::filesystem::p
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor >= 0) return std::make_unique<AuditFile>(file.string(), descriptor);
   return absl::InternalError(
-      fmt::format("cannot open the audit log '{}': {}", file.string(), ReasonOf(errno)));
+      fmt::format("cannot open the audit log '{}': {}", file.string(), base::Reason(errno)));
 }
 
 }  // namespace ltml::security

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "coordinator/jobs/run_outcome.h"
+#include "ltml/v1/statistics.pb.h"
 #include "ltml/v1/store.pb.h"
 
 namespace ltml::service {
@@ -22,6 +23,7 @@ struct AttemptEvents {
   std::function<void(int rank, const v1::Progress&)> rank_progress;
   std::function<void(const v1::CheckpointWritten&)> checkpoint;
   std::function<void(const v1::Report&)> evaluation;
+  std::function<void(std::shared_ptr<const v1::ClassStatistics>)> statistics;
   // Last: nothing of the attempt is left on any host.
   std::function<void(const jobs::RunOutcome&)> ended;
 };
@@ -34,6 +36,8 @@ class RunningAttempt {
   // Asks the ranks for a checkpoint and an end; after limits.stop the supervisor ends them
   // (SIGUSR1, SIGTERM, SIGKILL).  Repeats do nothing.
   virtual void Stop(const std::string& reason) = 0;
+  // Begins what the destructor does and does not wait for it, so that many end at the same time.
+  virtual void Detach() = 0;
 };
 
 // Runs attempts: ranks on hosts, their sessions, and the judgement of how they ended.
@@ -45,9 +49,9 @@ class AttemptRunner {
   virtual std::unique_ptr<RunningAttempt> Start(const v1::Job& job,
                                                 const v1::AttemptRecord& attempt,
                                                 const std::string& token, AttemptEvents events) = 0;
-  // Goes on with an attempt that an earlier server started.  One that was never started, or whose
-  // supervisor is gone, comes as `ended` with cause LAUNCH or COORDINATOR_LOST, after everything
-  // that was left of it has been ended.
+  // Goes on with an attempt that an earlier server started.  One that was never started comes as
+  // `ended` with kNotStarted; one whose supervisor is gone with cause LAUNCH or COORDINATOR_LOST,
+  // after everything that was left of it has been ended.
   virtual std::unique_ptr<RunningAttempt> Adopt(const v1::Job& job,
                                                 const v1::AttemptRecord& attempt,
                                                 AttemptEvents events) = 0;

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "coordinator/jobs/job_store.h"
 #include "coordinator/service/attempt_runner.h"
+#include "coordinator/service/live_job.h"
 #include "ltml/v1/job_service.pb.h"
 #include "ltml/v1/pool_service.pb.h"
 #include "ltml/v1/server_config.pb.h"
@@ -84,6 +84,7 @@ class JobManager {
 
   // With the live fields.
   virtual absl::StatusOr<v1::Job> Get(const std::string& name) = 0;
+  // With the live step, and no other live field.
   virtual absl::StatusOr<jobs::JobPage> List(const v1::ListJobsRequest& query) = 0;
 
   // Every event of the job after `after`, stored or still to come, once and in order, until the
@@ -101,8 +102,9 @@ class JobManager {
   virtual void Undrain(const std::string& host, const Actor& actor,
                        std::function<void(absl::StatusOr<v1::Host>)> done) = 0;
 
-  // Jobs by state, ended ones too; for metrics.
-  virtual std::map<v1::JobState, int64_t> Counts() = 0;
+  // A job with all that is known of it; of one that has ended longer ago what is durable.
+  virtual absl::StatusOr<LiveJob> Look(const std::string& name) = 0;
+  virtual Observation Observe() = 0;
 };
 
 }  // namespace ltml::service

@@ -11,6 +11,8 @@ namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
+Durations QueueWaits() { return Durations({1, 5, 15, 60, 300, 900, 3600, 14400, 86400}); }
+
 JobManagerOptions Complete(JobManagerOptions options) {
   if (!options.utc_now) options.utc_now = &std::chrono::system_clock::now;
   return options;
@@ -28,6 +30,7 @@ absl::StatusOr<std::unique_ptr<JobManager>> JobManager::Start(JobManagerOptions 
 Manager::Manager(JobManagerOptions options, const jobs::Snapshot& snapshot)
     : options_(Complete(std::move(options))),
       hosts_(options_.config, snapshot.hosts),
+      queue_waits_(QueueWaits()),
       hub_({.events = [this](const std::string& job, int64_t after,
                              int limit) { return options_.store->Events(job, after, limit); },
             .job = [this](const std::string& job) { return Get(job); }}) {
@@ -41,7 +44,10 @@ Manager::~Manager() {
     ending_ = true;
   }
   timer_.join();
-  attempts_.Post([this] { running_.clear(); });
+  attempts_.Post([this] {
+    for (const auto& [key, attempt] : running_) attempt->Detach();
+    running_.clear();
+  });
   attempts_.End();
   commits_.End();
   {
@@ -137,6 +143,7 @@ void Manager::OnTimer() {
     RunOps(*entry);
   }
   Expire();
+  ForgetEnded();
   if (hosts_.CooldownEnded(last_tick_, now)) schedule_ = true;
   last_tick_ = now;
   if (open_ && schedule_ && steady >= schedule_after_) {
@@ -193,7 +200,13 @@ absl::StatusOr<v1::Job> Manager::Get(const std::string& name) {
 }
 
 absl::StatusOr<jobs::JobPage> Manager::List(const v1::ListJobsRequest& query) {
-  return options_.store->List(query);
+  LTML_ASSIGN_OR_RETURN(jobs::JobPage page, options_.store->List(query));
+  const absl::MutexLock lock(&mutex_);
+  for (v1::Job& job : page.jobs) {
+    const Entry* entry = jobs::HoldsSlots(job.state()) ? Find(job.name()) : nullptr;
+    if (entry != nullptr) job.set_step(std::max(job.step(), entry->live_step));
+  }
+  return page;
 }
 
 absl::StatusOr<std::unique_ptr<JobManager::Subscription>> Manager::Watch(
@@ -207,9 +220,56 @@ std::vector<v1::Host> Manager::Hosts() {
   return hosts_.Hosts(Now());
 }
 
-std::map<v1::JobState, int64_t> Manager::Counts() {
+LiveJob Manager::LiveOf(const Entry& entry) {
+  LiveJob live = entry.live;
+  live.job = View(entry);
+  live.ranks = entry.ranks.ranks();
+  live.steps = std::max(live.steps, live.job.step());
+  return live;
+}
+
+absl::StatusOr<LiveJob> Manager::Look(const std::string& name) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (const Entry* entry = Find(name)) return LiveOf(*entry);
+    const auto ended = ended_.find(name);
+    if (ended != ended_.end()) return LiveOf(*ended->second);
+  }
+  LiveJob live;
+  LTML_ASSIGN_OR_RETURN(live.job, options_.store->Job(name));
+  live.steps = live.job.step();
+  return live;
+}
+
+Observation Manager::Observe() {
   const absl::MutexLock lock(&mutex_);
-  return counts_;
+  Observation seen;
+  seen.time = Now();
+  seen.jobs = counts_;
+  seen.queue_waits = queue_waits_;
+  seen.longest_wait_seconds = LongestWait();
+  seen.hosts = hosts_.Hosts(seen.time);
+  for (const Entries* entries : {&entries_, &ended_}) {
+    for (const auto& [name, entry] : *entries) {
+      if (entry->job.attempt_epoch() > 0) seen.live.push_back(LiveOf(*entry));
+    }
+  }
+  return seen;
+}
+
+double Manager::LongestWait() {
+  double longest = 0;
+  for (const auto& [key, name] : waiting_) {
+    const auto wait = Now() - FromTimestamp(Find(name)->job.state_time());
+    longest = std::max(longest, std::chrono::duration<double>(wait).count());
+  }
+  return longest;
+}
+
+void Manager::ForgetEnded() {
+  const auto grace = ToNanoseconds(options_.config.monitoring().grace());
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(ended_, [&](const auto& ended) { return now - ended.second->ended >= grace; });
 }
 
 }  // namespace ltml::service

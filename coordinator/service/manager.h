@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "common/base/lane.h"
 #include "coordinator/jobs/queue.h"
 #include "coordinator/jobs/transition.h"
 #include "coordinator/service/host_table.h"
 #include "coordinator/service/job_manager.h"
-#include "coordinator/service/lane.h"
 #include "coordinator/service/rank_book.h"
 #include "coordinator/service/watch_hub.h"
 
@@ -47,7 +47,8 @@ class Manager : public JobManager {
   using HostDone = std::function<void(absl::StatusOr<v1::Host>)>;
   void Drain(const v1::DrainRequest& request, const Actor& actor, HostDone done) override;
   void Undrain(const std::string& host, const Actor& actor, HostDone done) override;
-  std::map<v1::JobState, int64_t> Counts() override;
+  absl::StatusOr<LiveJob> Look(const std::string& name) override;
+  Observation Observe() override;
 
  private:
   struct Entry;
@@ -77,6 +78,8 @@ class Manager : public JobManager {
     int64_t live_step = 0;
     std::optional<v1::StepMetrics> metrics;
     RankBook ranks;
+    LiveJob live;  // its parts that are nowhere else
+    std::chrono::steady_clock::time_point ended;
   };
   using Entries = std::map<std::string, std::unique_ptr<Entry>>;
   struct PendingSubmit {
@@ -96,6 +99,9 @@ class Manager : public JobManager {
   Entry* Find(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   UtcTime Now() const { return options_.utc_now(); }
   v1::Job View(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  LiveJob LiveOf(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  double LongestWait() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetEnded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Reply(JobDone done, absl::StatusOr<v1::Job> result);
   void SendCommit(jobs::Change change, jobs::JobStore::Done done)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -148,6 +154,8 @@ class Manager : public JobManager {
   void WithAttempt(const std::string& name, int64_t epoch, const std::function<void(Entry&)>& use);
   void OnCheckpoint(Entry& entry, const v1::CheckpointWritten& checkpoint)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void OnRank(Entry& entry, int rank, const v1::Progress& progress, UtcTime now);
+  static void OnStatistics(Entry& entry, std::shared_ptr<const v1::ClassStatistics> statistics);
   void OnEvaluation(Entry& entry, const v1::Report& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnEnded(Entry& entry, int64_t epoch, const jobs::RunOutcome& outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -159,7 +167,9 @@ class Manager : public JobManager {
   const JobManagerOptions options_;
   absl::Mutex mutex_;
   Entries entries_ ABSL_GUARDED_BY(mutex_);
+  Entries ended_ ABSL_GUARDED_BY(mutex_);  // for a grace period
   HostTable hosts_ ABSL_GUARDED_BY(mutex_);
+  Durations queue_waits_ ABSL_GUARDED_BY(mutex_);
   std::map<jobs::QueueKey, std::string> waiting_ ABSL_GUARDED_BY(mutex_);
   std::set<std::pair<UtcTime, std::string>> expiries_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> retries_ ABSL_GUARDED_BY(mutex_);
@@ -179,9 +189,9 @@ class Manager : public JobManager {
   // By job and epoch; touched on the attempts lane alone.
   std::map<std::pair<std::string, int64_t>, std::unique_ptr<RunningAttempt>> running_;
   WatchHub hub_;
-  Lane replies_;
-  Lane commits_;
-  Lane attempts_;
+  base::Lane replies_;
+  base::Lane commits_;
+  base::Lane attempts_;
   std::thread timer_;
 };
 

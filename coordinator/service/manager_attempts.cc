@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include "common/base/status_macros.h"
 #include "coordinator/jobs/retry.h"
@@ -44,7 +46,11 @@ AttemptEvents Manager::EventsOf(const std::string& name, int64_t epoch) {
     hub_.NewLive(name);
   };
   events.rank_progress = [this, name, epoch](int rank, const v1::Progress& progress) {
-    WithAttempt(name, epoch, [&](Entry& entry) { entry.ranks.Heard(rank, progress, Now()); });
+    WithAttempt(name, epoch, [&](Entry& entry) { OnRank(entry, rank, progress, Now()); });
+  };
+  events.statistics = [this, name,
+                       epoch](const std::shared_ptr<const v1::ClassStatistics>& statistics) {
+    WithAttempt(name, epoch, [&](Entry& entry) { OnStatistics(entry, statistics); });
   };
   events.checkpoint = [this, name, epoch](const v1::CheckpointWritten& checkpoint) {
     WithAttempt(name, epoch, [&](Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -109,6 +115,28 @@ void Manager::PostStop(const v1::Job& job, const std::string& reason) {
   });
 }
 
+void Manager::OnRank(Entry& entry, int rank, const v1::Progress& progress, UtcTime now) {
+  const v1::RankTimes past = entry.ranks.Heard(rank, progress, now);
+  entry.live.steps = std::max(entry.live.steps, progress.step());
+  if (rank != 0 || past.steps() <= 0) return;
+  const double seconds = past.data_wait_seconds() + past.compute_seconds() +
+                         past.collective_wait_seconds() + past.grant_wait_seconds();
+  entry.live.step_durations.Add(seconds / static_cast<double>(past.steps()), past.steps());
+}
+
+// An attempt that goes on from a checkpoint tells less at first than was told before.
+void Manager::OnStatistics(Entry& entry, std::shared_ptr<const v1::ClassStatistics> statistics) {
+  const auto delivered = [](const v1::ClassStatistics& of) {
+    const auto sum = [](const auto& all) {
+      return std::accumulate(all.begin(), all.end(), int64_t{0});
+    };
+    return sum(of.uniform_positives()) + sum(of.rebalanced_positives());
+  };
+  auto& known = entry.live.statistics;
+  if (known != nullptr && delivered(*statistics) < delivered(*known)) return;
+  known = std::move(statistics);
+}
+
 void Manager::OnCheckpoint(Entry& entry, const v1::CheckpointWritten& checkpoint) {
   EnqueueOwn(entry, [this, checkpoint](const Entry& now) -> absl::StatusOr<std::optional<Step>> {
     if (checkpoint.step() <= now.job.checkpoint_step()) return std::nullopt;
@@ -116,13 +144,19 @@ void Manager::OnCheckpoint(Entry& entry, const v1::CheckpointWritten& checkpoint
     step.job = now.job;
     step.job.set_checkpoint_step(checkpoint.step());
     step.job.set_step(std::max(step.job.step(), checkpoint.step()));
-    *AddEvent(step, now).mutable_checkpoint() = checkpoint;
+    v1::JobEvent& event = AddEvent(step, now);
+    *event.mutable_checkpoint() = checkpoint;
+    *step.job.mutable_checkpoint_time() = event.time();
     return step;
   });
 }
 
 void Manager::OnEvaluation(Entry& entry, const v1::Report& report) {
   if (!IsValidation(report)) return;
+  auto& newest = entry.live.validation;
+  if (newest == nullptr || newest->evaluated_step() < report.evaluated_step()) {
+    entry.live.validation_before = std::exchange(newest, std::make_shared<v1::Report>(report));
+  }
   v1::EvaluationPoint point;
   point.set_step(report.evaluated_step());
   *point.mutable_mean_average_precision() = report.mean_average_precision();
@@ -154,8 +188,12 @@ absl::StatusOr<std::optional<Manager::Step>> Manager::DecideEnd(const Entry& ent
   NewState state{v1::JOB_TRIGGER_FINISH, "the last step is done"};
   std::optional<v1::Failure> failure;
   jobs::RetryDecision decision;
-  if (outcome.kind == Kind::kStopped && stopping) {
+  const bool not_started = outcome.kind == Kind::kNotStarted;
+  if (stopping && (not_started || outcome.kind == Kind::kStopped)) {
     state = {v1::JOB_TRIGGER_STOPPED, "the ranks have stopped"};
+  } else if (not_started) {
+    // Costs none of the job's restarts.
+    state = {v1::JOB_TRIGGER_RETRY, outcome.failure.message()};
   } else if (outcome.kind != Kind::kSucceeded) {
     failure = FailureOf(outcome);
     decision = jobs::DecideRetry(entry.job, *failure);

@@ -56,8 +56,9 @@ void Manager::Enqueue(Entry& entry, Op op) {
   RunOps(entry);
 }
 
+// While the server ends nothing new is begun: its commit would be dropped, and waited for for ever.
 void Manager::RunOps(Entry& entry) {
-  while (!entry.busy && !entry.retry_at && !entry.ops.empty()) {
+  while (!ending_ && !entry.busy && !entry.retry_at && !entry.ops.empty()) {
     auto step = entry.ops.front().decide(entry);
     if (step.ok() && step->has_value()) {
       CommitStep(entry, **std::move(step));
@@ -105,9 +106,10 @@ void Manager::OnCommitted(const std::string& name, const Step& step, const absl:
     Reply(op.done, View(entry));
     schedule_ = true;
     RunOps(entry);
-    if (jobs::IsTerminal(entry.job.state()) && !entry.busy) {
+    if (jobs::IsTerminal(entry.job.state()) && !entry.busy && entry.ops.empty()) {
       --jobs_of_[entry.job.owner()];
-      entries_.erase(name);
+      entry.ended = std::chrono::steady_clock::now();
+      ended_.insert(entries_.extract(name));
     }
   }
   hub_.NewEvents(name);

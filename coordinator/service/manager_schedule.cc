@@ -97,11 +97,14 @@ absl::StatusOr<std::optional<Manager::Step>> Manager::DecidePlace(const Entry& e
   *record.mutable_attempt() = attempt;
   record.set_token_sha256(base::TokenDigest(token));
   record.set_launch_id(base::RandomToken());
-  step.applied = [this, record, token](Entry& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  const std::chrono::duration<double> waited =
+      FromTimestamp(job.state_time()) - FromTimestamp(entry.job.state_time());
+  step.applied = [this, record, token, waited](Entry& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     now.placing = false;
     now.record = record;
     now.live_step = now.job.step();
     now.metrics.reset();
+    queue_waits_.Add(waited.count());
     now.ranks.Begin(now.held);
     PostStart(now.job, record, token);
   };

@@ -1,5 +1,6 @@
 #include "coordinator/service/rank_book.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ltml::service {
@@ -32,16 +33,18 @@ void RankBook::Begin(const jobs::Placements& placements) {
   }
 }
 
-void RankBook::Heard(int rank, const v1::Progress& progress, UtcTime now) {
-  if (rank < 0 || rank >= std::ssize(ranks_)) return;
+v1::RankTimes RankBook::Heard(int rank, const v1::Progress& progress, UtcTime now) {
+  if (rank < 0 || rank >= std::ssize(ranks_)) return {};
   Rank& heard = ranks_[rank];
+  v1::RankTimes past = Added(progress.times(), heard.status.times(), -1);
   const Mark mark{progress.times(), now};
   if (!heard.status.has_last_message_time()) heard.older = heard.newer = mark;
   if (now - heard.newer.time >= kRecent) heard.older = std::exchange(heard.newer, mark);
   *heard.status.mutable_last_message_time() = ToTimestamp(now);
   heard.status.set_phase(progress.phase());
-  heard.status.set_step(progress.step());
+  heard.status.set_step(std::max(heard.status.step(), progress.step()));
   *heard.status.mutable_times() = progress.times();
+  return past;
 }
 
 std::vector<v1::RankStatus> RankBook::ranks() const {

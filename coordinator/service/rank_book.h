@@ -18,8 +18,8 @@ class RankBook {
 
   // A new attempt; ranks are placed in order.
   void Begin(const jobs::Placements& placements);
-  // Ranks that were not placed are ignored.
-  void Heard(int rank, const v1::Progress& progress, UtcTime now);
+  // Returns its times since it was heard before.  Ranks that were not placed are ignored.
+  v1::RankTimes Heard(int rank, const v1::Progress& progress, UtcTime now);
   std::vector<v1::RankStatus> ranks() const;
 
  private:

@@ -9,8 +9,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "common/base/lane.h"
 #include "coordinator/service/job_manager.h"
-#include "coordinator/service/lane.h"
 
 namespace ltml::service {
 
@@ -50,7 +50,7 @@ class WatchHub {
   const Source source_;
   absl::Mutex mutex_;
   std::multimap<std::string, std::shared_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
-  Lane lane_;
+  base::Lane lane_;
 };
 
 }  // namespace ltml::service

@@ -54,7 +54,8 @@ void GroupCommit::Run() {
       batch[i].status = batch.size() > 1 ? Commit(batch, i, i + 1) : together;
     }
     for (Waiting& one : batch) {
-      if (one.done) one.done(one.status);
+      if (!one.done) continue;
+      answers_.Post([done = std::move(one.done), status = one.status] { done(status); });
     }
   }
 }

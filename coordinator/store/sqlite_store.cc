@@ -11,6 +11,7 @@
 #include "common/base/status_macros.h"
 #include "coordinator/jobs/job_query.h"
 #include "coordinator/jobs/transition.h"
+#include "coordinator/store/checkpointer.h"
 #include "coordinator/store/group_commit.h"
 #include "coordinator/store/schema.h"
 #include "coordinator/store/sqlite_status.h"
@@ -90,6 +91,7 @@ class SqliteStore::Impl {
       : folder_(std::move(folder)),
         written_(std::move(written)),
         read_(std::move(read)),
+        checkpointer_(*written_, written_->getFilename()),
         commits_(*written_) {}
 
   GroupCommit& commits() { return commits_; }
@@ -106,6 +108,7 @@ class SqliteStore::Impl {
   std::unique_ptr<SQLite::Database> written_;
   absl::Mutex mutex_;
   std::unique_ptr<SQLite::Database> read_ ABSL_PT_GUARDED_BY(mutex_);
+  Checkpointer checkpointer_;
   GroupCommit commits_;  // first to end
 };
 

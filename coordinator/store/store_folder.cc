@@ -9,11 +9,11 @@
 
 #include <array>
 #include <cerrno>
-#include <system_error>
 #include <utility>
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/base/system.h"
 
 namespace ltml::store {
 namespace {
@@ -33,11 +33,12 @@ constexpr std::array kNetworkFileSystems = {
     FileSystem{0x73757245, "Coda"},   FileSystem{0x19830326, "BeeGFS"},
     FileSystem{0x7461636F, "OCFS2"},  FileSystem{0x01161970, "GFS2"}};
 
-std::string Reason(int error) { return std::generic_category().message(error); }
+// SQLite cannot even open its files with less, and says "disk I/O error".
+constexpr uint64_t kLeastBytes = 1 << 20;
 
 absl::Status Unusable(const std::filesystem::path& folder, const std::string& what, int error) {
   return absl::UnavailableError(
-      fmt::format("the store '{}': {}: {}", folder.string(), what, Reason(error)));
+      fmt::format("the store '{}': {}: {}", folder.string(), what, base::Reason(error)));
 }
 
 absl::Status Make(const std::filesystem::path& folder) {
@@ -47,6 +48,13 @@ absl::Status Make(const std::filesystem::path& folder) {
   struct statfs info {};
   if (::statfs(folder.c_str(), &info) != 0) {
     return Unusable(folder, "cannot ask for its file system", errno);
+  }
+  const auto free = static_cast<uint64_t>(info.f_bavail) * static_cast<uint64_t>(info.f_bsize);
+  if (free < kLeastBytes) {
+    return absl::UnavailableError(fmt::format(
+        "the store '{}': its disk is full, with {} KiB left where {} KiB are needed; free "
+        "some space, then start the server again",
+        folder.string(), free / 1024, kLeastBytes / 1024));
   }
   const std::string network = NetworkFileSystem(static_cast<uint32_t>(info.f_type));
   if (network.empty()) return absl::OkStatus();

@@ -17,7 +17,7 @@ std::string NetworkFileSystem(uint64_t type);
 class StoreFolder {
  public:
   // FailedPrecondition when another process holds it (with its id), or on a network file system;
-  // Unavailable when it cannot be made or written.
+  // Unavailable when it cannot be made or written, or its disk is full.
   static absl::StatusOr<StoreFolder> Open(const std::filesystem::path& folder);
   StoreFolder(StoreFolder&& other) noexcept;
   StoreFolder& operator=(StoreFolder&&) = delete;

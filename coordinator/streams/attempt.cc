@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
+#include "common/base/sha256.h"
 #include "common/base/status_macros.h"
+#include "common/base/token_digest.h"
 
 namespace ltml::streams {
 namespace {
@@ -73,6 +76,11 @@ bool Same(const Resume& a, const Resume& b) {
 }
 
 }  // namespace
+
+std::string DigestOf(const WindowSums& sums) {
+  const std::vector<int64_t> numbers = sums.Flatten();
+  return base::Sha256().Update(std::as_bytes(std::span(numbers))).HexDigest();
+}
 
 AttemptStreams::AttemptStreams(const AttemptOptions& options)
     : options_(options), ranks_(options.world_size), latest_(options.classes) {}
@@ -157,14 +165,18 @@ absl::StatusOr<Outcome> AttemptStreams::Take(int rank, int64_t window, const Win
 
 absl::StatusOr<Outcome> AttemptStreams::Repeat(int rank, int64_t window,
                                                const WindowSums& sums) const {
-  const auto stored = ranks_[rank].sums.find(window);
-  if (stored == ranks_[rank].sums.end()) {
+  const RankState& state = ranks_[rank];
+  const auto stored = state.sums.find(window);
+  const auto digest = state.digests.find(window);
+  if (stored == state.sums.end() && digest == state.digests.end()) {
     return Broken(
-        "rank {} reported window {} again, which is older than the sums kept (window {} "
+        "rank {} reported window {} again, which is older than what is kept (window {} "
         "is the last one folded)",
         rank, window, newest_);
   }
-  if (stored->second != sums) {
+  const bool same =
+      stored == state.sums.end() ? digest->second == DigestOf(sums) : stored->second == sums;
+  if (!same) {
     return Broken("rank {} reported window {} again with different sums", rank, window);
   }
   Outcome outcome;
@@ -215,11 +227,13 @@ Outcome AttemptStreams::FoldComplete() {
 }
 
 FoldedWindow AttemptStreams::Fold(int64_t window) {
-  FoldedWindow folded{.window = window, .rank_sums = {}, .totals = versions_.at(window - 1)};
+  FoldedWindow folded{.window = window, .rank_digests = {}, .totals = versions_.at(window - 1)};
   WindowSums global = Seed(window);
-  for (const RankState& rank : ranks_) {
-    folded.rank_sums.push_back(rank.sums.at(window));
-    global.Merge(folded.rank_sums.back());
+  for (RankState& rank : ranks_) {
+    const auto sums = rank.sums.find(window);
+    global.Merge(sums->second);
+    folded.rank_digests.push_back(rank.digests[window] = DigestOf(sums->second));
+    rank.sums.erase(sums);
   }
   folded.totals.Fold(global, options_.decay);
   versions_[window] = folded.totals;
@@ -254,16 +268,17 @@ absl::Status AttemptStreams::CheckFolded(const FoldedWindow& folded) const {
     return Broken("the record holds window {}, which this run of {} steps does not fold",
                   folded.window, options_.steps);
   }
-  if (std::ssize(folded.rank_sums) != options_.world_size) {
+  if (std::ssize(folded.rank_digests) != options_.world_size) {
     return Broken("the record of window {} is of {} ranks, the attempt has {}", folded.window,
-                  folded.rank_sums.size(), options_.world_size);
+                  folded.rank_digests.size(), options_.world_size);
   }
   if (folded.totals.classes() != options_.classes) {
     return Broken("the record of window {} has {} classes, the job has {}", folded.window,
                   folded.totals.classes(), options_.classes);
   }
-  for (int rank = 0; rank < options_.world_size; ++rank) {
-    LTML_RETURN_IF_ERROR(CheckClasses(rank, folded.rank_sums[rank]));
+  for (const std::string& digest : folded.rank_digests) {
+    if (base::IsDigestText(digest)) continue;
+    return Broken("the record of window {} holds '{}', which is no digest", folded.window, digest);
   }
   return absl::OkStatus();
 }
@@ -272,7 +287,7 @@ void AttemptStreams::Refold(FoldedWindow folded) {
   newest_ = folded.window;
   versions_[newest_] = std::move(folded.totals);
   for (int rank = 0; rank < options_.world_size; ++rank) {
-    ranks_[rank].sums[newest_] = std::move(folded.rank_sums[rank]);
+    ranks_[rank].digests[newest_] = std::move(folded.rank_digests[rank]);
     ranks_[rank].next_window = newest_ + 1;
   }
   ForgetOld();
@@ -296,15 +311,14 @@ absl::Status AttemptStreams::RestoreFinished(int rank,
 }
 
 std::map<int64_t, WindowSums> AttemptStreams::Unfolded(int rank) const {
-  const std::map<int64_t, WindowSums>& sums = ranks_.at(rank).sums;
-  return {sums.upper_bound(newest_), sums.end()};
+  return ranks_.at(rank).sums;
 }
 
 void AttemptStreams::ForgetOld() {
   const int64_t oldest = newest_ - kStoredVersions + 1;
   versions_.erase(versions_.begin(), versions_.lower_bound(oldest));
   for (RankState& rank : ranks_) {
-    rank.sums.erase(rank.sums.begin(), rank.sums.lower_bound(oldest));
+    rank.digests.erase(rank.digests.begin(), rank.digests.lower_bound(oldest));
   }
 }
 
@@ -336,6 +350,18 @@ WindowSums AttemptStreams::Seed(int64_t window) const {
   return WindowSums(options_.classes);
 }
 
+statistics::Compensation AttemptStreams::CompensationOf(int64_t version) const {
+  if (!options_.compensate || version < 0) {
+    return statistics::Compensation::Neutral(options_.classes);
+  }
+  return statistics::Compensate(versions_.at(version), options_.prior, options_.form);
+}
+
+std::optional<statistics::Compensation> AttemptStreams::latest_compensation() const {
+  if (!options_.compensate || !started_) return std::nullopt;
+  return CompensationOf(newest_);
+}
+
 WindowGrant AttemptStreams::Grant(int64_t window) const {
   WindowGrant grant;
   grant.window = window;
@@ -343,9 +369,7 @@ WindowGrant AttemptStreams::Grant(int64_t window) const {
   grant.end_step = std::min(grant.first_step + options_.window, options_.steps);
   grant.version = window - 2;
   grant.totals = versions_.at(grant.version);
-  grant.compensation = options_.compensate && grant.version >= 0
-                           ? statistics::Compensate(grant.totals, options_.prior, options_.form)
-                           : statistics::Compensation::Neutral(options_.classes);
+  grant.compensation = CompensationOf(grant.version);
   return grant;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -55,9 +56,12 @@ struct Delivery {
 // One window as it must outlive a restart: what ranks said, and the version it made.
 struct FoldedWindow {
   int64_t window = 0;
-  std::vector<statistics::WindowSums> rank_sums;  // in order of ranks
-  statistics::DecayedTotals totals;               // version `window`
+  std::vector<std::string> rank_digests;  // DigestOf each rank's sums, in order of ranks
+  statistics::DecayedTotals totals;       // version `window`
 };
+
+// sha256 of all numbers, in hexadecimal digits: equal sums have equal digests, and others do not.
+std::string DigestOf(const statistics::WindowSums& sums);
 
 // The sums with which a rank ended after `step` steps (see OnFinished).
 struct LastSums {
@@ -82,7 +86,7 @@ struct Outcome {
 //
 // Pure and not thread-safe: every method returns the grants to send, and what must be recorded
 // first.  All errors mean that a rank broke the protocol; they leave the object unchanged.  Memory:
-// sums of every rank for at most five windows, and three versions.
+// sums of every rank for at most two windows, and three versions.
 //
 // A new object with the same options goes on where another one was after Restore with what that one
 // had recorded.  Sums of windows that were not folded are lost with it, but for those of ranks that
@@ -122,12 +126,15 @@ class AttemptStreams {
 
   // Totals after the last folded window, at the end with the open one; for reports and metrics.
   const statistics::DecayedTotals& latest_totals() const { return latest_; }
+  // Made of the last folded window; nullopt where the job's mode is not `statistics`.
+  std::optional<statistics::Compensation> latest_compensation() const;
 
  private:
   struct RankState {
     bool hello = false;
     int64_t next_window = 0;                         // the first one not reported
-    std::map<int64_t, statistics::WindowSums> sums;  // unfolded windows and the last three folded
+    std::map<int64_t, statistics::WindowSums> sums;  // of unfolded windows
+    std::map<int64_t, std::string> digests;          // of the last three folded ones
     std::optional<statistics::WindowSums> open;      // came with `finished`
   };
 
@@ -152,6 +159,7 @@ class AttemptStreams {
   bool Whole(int64_t window) const;
   int64_t LastGranted() const { return newest_ + 2; }
   statistics::WindowSums Seed(int64_t window) const;
+  statistics::Compensation CompensationOf(int64_t version) const;
   WindowGrant Grant(int64_t window) const;
   void GrantTo(int rank, std::vector<Delivery>& deliveries) const;
 

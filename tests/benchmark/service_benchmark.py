@@ -9,9 +9,9 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'e2e'))
+import client_case  # noqa: E402
 import harness  # noqa: E402
 import service_client  # noqa: E402
-import test_python_client  # noqa: E402
 
 SUBMITS_PER_SECOND, SECONDS = 100, 20
 STORED_JOBS = 10000
@@ -19,9 +19,7 @@ STREAMS = 1000
 LIMITS = {'submit_p99_ms': 50, 'first_page_ms': 200, 'start_to_serving_s': 2, 'watch_rss_mb': 150}
 
 
-class Benchmark(test_python_client.PythonClient):
-    """Borrows the data set, the server and the client of the test."""
-
+class Benchmark(client_case.WithClient):
     @staticmethod
     def change(config):
         config['limits'] = {'requests_per_second': 1e5, 'jobs_per_user': 2 * STORED_JOBS}

@@ -69,6 +69,15 @@ def processes_with(text):
     return found
 
 
+def traces():
+    """What processes of runs keep outside their run folders: segments, sockets, session folders."""
+    found = set(pathlib.Path('/dev/shm').iterdir())
+    for folder in {'/tmp', os.environ.get('TMPDIR', '/tmp')}:
+        for pattern in ('ltml-*', 'ompi*', 'openmpi*', 'vader*'):
+            found.update(pathlib.Path(folder).glob(pattern))
+    return found
+
+
 def wait_until(condition, seconds, what):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -97,6 +106,7 @@ class WithData(unittest.TestCase):
         environment.start()
         cls.addClassCleanup(environment.stop)
         os.environ.pop('XDG_RUNTIME_DIR', None)
+        cls.traces = traces()
         subset('train.jsonl', cls.folder / 'train.jsonl', 150)
         subset('val.jsonl', cls.folder / 'val.jsonl', 70)
         table = sorted({label for name in ('train', 'val')
@@ -138,6 +148,13 @@ class WithData(unittest.TestCase):
     def assert_nothing_left(self, run_folder):
         wait_until(lambda: not processes_with(str(run_folder)), 15,
                    f'end of {processes_with(str(run_folder))}')
+
+    def assert_service_left_nothing(self, service):
+        """Ends the server first."""
+        service.stop()
+        wait_until(lambda: not processes_with(f'{service.folder}/'), 30,
+                   f'end of {processes_with(f"{service.folder}/")}')
+        self.assertEqual(traces() - self.traces, set())
 
 
 def kill(pid, number=signal.SIGKILL):

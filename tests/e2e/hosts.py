@@ -4,6 +4,8 @@ import pathlib
 import subprocess
 import unittest
 
+import harness
+
 PREFIX = f'ltml{os.getpid() % 10000}'
 NETWORK = f'10.77.{os.getpid() % 250}'
 SERVER = f'{NETWORK}.1'
@@ -12,7 +14,8 @@ AGENT = '''#!/bin/sh
 # AGENT -- ADDRESS COMMAND: what ssh does, for a host that is a network namespace.
 [ "$1" = -- ] || {{ echo "agent: expected --, got $1" >&2; exit 2; }}
 echo "$2 $3" >> {log}
-exec ip netns exec {prefix}-"${{2##*.}}" unshare --uts sh -c "hostname {prefix}-${{2##*.}}; $3"
+exec ip netns exec {prefix}-"${{2##*.}}" unshare --uts --mount sh -c \\
+    "hostname {prefix}-${{2##*.}}; if [ -e {folder}/before-$2 ]; then . {folder}/before-$2; fi; $3"
 '''
 
 
@@ -41,7 +44,7 @@ class Hosts:
         self.bridge = f'{PREFIX}br'
         self.log = self.folder / 'agent.log'
         self.agent = self.folder / 'agent'
-        self.agent.write_text(AGENT.format(prefix=PREFIX, log=self.log))
+        self.agent.write_text(AGENT.format(prefix=PREFIX, log=self.log, folder=self.folder))
         self.agent.chmod(0o755)
         try:
             self._make()
@@ -65,6 +68,14 @@ class Hosts:
             ip('link', 'set', 'eth0', 'up', namespace=name)
             ip('link', 'set', 'lo', 'up', namespace=name)
 
+    def before(self, address, script):
+        """What happens on a host before each command, in mounts of its own; '' for nothing."""
+        file = self.folder / f'before-{address}'
+        if script:
+            file.write_text(script + '\n')
+        else:
+            file.unlink(missing_ok=True)
+
     def cut(self, address):
         """Pulls the cable."""
         ip('link', 'set', f'{PREFIX}v{self.addresses.index(address)}', 'down')
@@ -77,3 +88,14 @@ class Hosts:
             subprocess.run(['ip', 'link', 'del', f'{PREFIX}v{number}'], capture_output=True)
             subprocess.run(['ip', 'netns', 'del', self.namespace(address)], capture_output=True)
         subprocess.run(['ip', 'link', 'del', self.bridge], capture_output=True)
+
+
+class WithHosts(harness.WithData):
+    """Two hosts for the whole test class."""
+
+    @classmethod
+    def setUpClass(cls):
+        require_namespaces()
+        super().setUpClass()
+        cls.hosts = Hosts(cls.folder, 2)
+        cls.addClassCleanup(cls.hosts.remove)

@@ -36,13 +36,14 @@ class Server:
                  hosts=None):
         self.folder = folder
         self.listen = listen
-        subprocess.run([LTMLD, 'init', str(folder), '--listen', f'{listen}:0', '--data', str(data),
+        subprocess.run([LTMLD, 'init', str(folder), '--listen', f'{listen}:0', '--http', '127.0.0.1:0',
+                        '--data', str(data),
                         '--allow-root'], check=True, capture_output=True, timeout=60)
         self.config = tomllib.loads((folder / 'ltmld.toml').read_text())
         self.config['hosts'] = [{'name': name, 'address': address, 'slots': slots}
                                 for name, address, slots in hosts or [('localhost',) * 2 + (slots,)]]
         if agent:
-            self.config['launch']['agent'] = [str(agent)]
+            self.config['launch']['agent'] = agent if isinstance(agent, list) else [str(agent)]
         if change:
             change(self.config)
         self._write('ltmld.toml', self.config)
@@ -78,8 +79,9 @@ class Server:
         if self.process.poll() is not None:
             raise AssertionError('ltmld has ended:\n' + ''.join(self.lines)[-3000:])
         for line in list(self.lines):
-            found = re.search(r'READY address=(\S+:[1-9]\d*)', line)
+            found = re.search(r'READY address=(\S+:[1-9]\d*) http=(\S+)', line)
             if found:
+                self.http = found.group(2)
                 return found.group(1)
         return None
 

@@ -29,10 +29,11 @@ class Stubs:
         # protoc's google/ would stand behind the installed package of that name.
         import google as package
         package.__path__.append(str(pathlib.Path(self.folder.name) / 'google'))
-        for name in ('job', 'job_service', 'pool_service', 'report'):
+        for name in ('job', 'job_service', 'pool_service', 'report', 'worker_service'):
             setattr(self, name, importlib.import_module(f'ltml.v1.{name}_pb2'))
         self.job_grpc = importlib.import_module('ltml.v1.job_service_pb2_grpc')
         self.pool_grpc = importlib.import_module('ltml.v1.pool_service_pb2_grpc')
+        self.worker_grpc = importlib.import_module('ltml.v1.worker_service_pb2_grpc')
         self.status = importlib.import_module('google.rpc.status_pb2')
         self.details = importlib.import_module('google.rpc.error_details_pb2')
 

@@ -1,9 +1,9 @@
 """A pool of hosts that are network namespaces: many jobs at once, and hosts that go away."""
-import pathlib
+import json
 import unittest
 
 import harness
-from hosts import SERVER, Hosts, require_namespaces
+from hosts import SERVER, WithHosts
 from service import Server
 
 HOLDS = {'JOB_STATE_STARTING', 'JOB_STATE_RUNNING', 'JOB_STATE_STOPPING'}
@@ -27,14 +27,7 @@ def slots_over_time(events):
         yield held
 
 
-class Pool(harness.WithData):
-    @classmethod
-    def setUpClass(cls):
-        require_namespaces()
-        super().setUpClass()
-        cls.hosts = Hosts(cls.folder, 2)
-        cls.addClassCleanup(cls.hosts.remove)
-
+class Pool(WithHosts):
     def service(self, slots=2):
         service = Server(self.folder / self.id().split('.')[-1], self.folder, listen=SERVER,
                           agent=self.hosts.agent,
@@ -42,12 +35,6 @@ class Pool(harness.WithData):
                                  for number, address in enumerate(self.hosts.addresses)])
         self.addCleanup(service.stop)
         return service.start()
-
-    def assert_nothing_left(self, service):
-        service.stop()
-        harness.wait_until(lambda: not harness.processes_with(str(service.folder)), 30,
-                           'no process of the service is left')
-        self.assertEqual([str(p) for p in pathlib.Path('/dev/shm').glob('ltml-*')], [])
 
     def test_twenty_jobs_at_once(self):
         service = self.service()
@@ -61,7 +48,7 @@ class Pool(harness.WithData):
                 self.assertLessEqual(slots, 2, f'{host} is oversubscribed')
         self.assertEqual(len({service.digest(job) for job in jobs[0::2]}), 1)
         self.assertEqual(len({service.digest(job) for job in jobs[1::2]}), 1)
-        self.assert_nothing_left(service)
+        self.assert_service_left_nothing(service)
 
     def test_a_job_spans_hosts(self):
         service = self.service(slots=1)
@@ -72,7 +59,7 @@ class Pool(harness.WithData):
         run = self.folder / 'alone'
         self.train(self.job(steps=8, ranks=2), run)
         self.assertEqual(service.digest(job), self.report(run)['model_digest'])
-        self.assert_nothing_left(service)
+        self.assert_service_left_nothing(service)
 
     def test_a_host_is_cut_off(self):
         service = self.service(slots=2)
@@ -92,7 +79,24 @@ class Pool(harness.WithData):
         service.await_state(job, 'CANCELLED', seconds=90)
         self.hosts.mend(address)
         # The ranks on the lost host end by their lease, unless the sweep reached them first.
-        self.assert_nothing_left(service)
+        self.assert_service_left_nothing(service)
+
+    def test_a_host_that_does_not_answer(self):
+        service = self.service(slots=1)
+        address = self.hosts.addresses[0]
+        self.hosts.before(address, 'exec sleep 600')
+        self.addCleanup(self.hosts.before, address, '')
+        job = service.submit(self.job(steps=8, ranks=1), '--set', 'limits.start=4s')
+        service.run('wait', job, timeout=300)
+        first, second = service.job(job)['attempts']
+        self.assertEqual([p['host'] for p in first['placements']], ['host0'])
+        self.assertEqual(first['failure']['cause'], 'FAILURE_CAUSE_LAUNCH')
+        self.assertEqual(first['failure']['host'], 'host0')
+        self.assertIn('limits.start', first['failure']['message'])
+        self.assertEqual([p['host'] for p in second['placements']], ['host1'])
+        record = json.loads((service.folder / 'runs' / job / 'attempts/1/exit.json').read_text())
+        self.assertEqual(record['unswept_hosts'], [f'{address}: no answer within 20 s'])
+        self.assert_service_left_nothing(service)
 
 
 if __name__ == '__main__':

@@ -86,6 +86,8 @@ class Service(WithServer):
         self.end(job)
         self.refused(1, 'wait', job)
         self.refused(6, 'pause', job)
+        self.assertIn('run_started', self.server.run('logs', job, '--rank', 1))
+        self.assertIn('run_stopped', self.server.run('logs', job))
         self.assert_nothing_left(self.server.folder / 'runs' / job)
 
     def test_faults_are_explained(self):
@@ -181,10 +183,12 @@ class Killed(WithServer):
 
     def test_while_starting(self):
         for _ in range(5):
-            job = self.server.submit(self.job(steps=40, checkpoint=20))
+            # Killed between the record of an attempt and its supervisor, it takes another attempt,
+            # which costs none of its restarts.
+            job = self.server.submit(self.job(steps=40, checkpoint=20,
+                                              text='\n[queue]\ncluster_restarts = 0\n'))
             self.restart()
             self.server.run('wait', job)
-            # Killed between the record of an attempt and its supervisor, it takes another attempt.
             self.finished(job, 40, len(self.server.job(job)['attempts']))
             self.assertLessEqual(len(self.server.job(job)['attempts']), 2)
 
@@ -200,6 +204,29 @@ class Killed(WithServer):
         self.server.run('pause', job)
         self.restart()
         self.server.await_state(job, 'PAUSED')
+        self.server.run('resume', job)
+        self.finished(job, 60, 2)
+
+    def test_while_recovering(self):
+        job = self.server.submit(self.job(steps=60, checkpoint=20))
+        self.server.await_step(job, 25)
+        worker = [pid for pid, command in
+                  harness.processes_with(str(self.server.folder / 'runs' / job))
+                  if 'ltml-worker' in command.split(' ')[0]][0]
+        harness.kill(worker)
+        # The only host rests after a loss, so the job waits.
+        self.server.await_state(job, 'RECOVERING')
+        self.restart()
+        self.finished(job, 60, 2)
+        self.assertEqual(self.server.states(job).count('RECOVERING'), 1)
+
+    def test_while_paused(self):
+        job = self.server.submit(self.job(steps=60, checkpoint=20))
+        self.server.await_step(job, 3)
+        self.server.run('pause', job)
+        self.server.await_state(job, 'PAUSED')
+        self.restart()
+        self.assertEqual(self.server.state(job), 'PAUSED')
         self.server.run('resume', job)
         self.finished(job, 60, 2)
 

@@ -36,6 +36,15 @@ class Train(harness.WithData):
             lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
             self.assertEqual(int(lines[-1]['step']), 12)
             self.assertGreater(lines[-1]['loss'], 0)
+            lines = [json.loads(line)
+                     for line in (folder / 'evaluations.jsonl').read_text().splitlines()]
+            self.assertEqual([int(line['step']) for line in lines], [12])
+            # The test set is the validation set, and there is one checkpoint to choose from.
+            self.assertEqual(lines[0]['average_precision'],
+                             [c.get('average_precision', -1) for c in report['classes']])
+            summary = json.loads((folder / 'attempts/1/attempt.json').read_text())
+            self.assertEqual([r['times']['steps'] for r in summary['ranks']], ['12', '12'])
+            self.assertEqual(summary['attempt']['last_step'], '12')
             names = sorted(p.name for p in (folder / 'checkpoints').iterdir())
             self.assertEqual(names, ['step-000000006', 'step-000000012'])
             self.assert_nothing_left(folder)

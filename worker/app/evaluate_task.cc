@@ -92,7 +92,7 @@ absl::Status WriteResults(const v1::WorkerTask& task, const v1::Report& report,
 
 absl::StatusOr<v1::Finished> RunEvaluation(Rank& rank) {
   const v1::WorkerTask& task = rank.task;
-  RankMonitor monitor(*rank.session, nullptr);
+  RankMonitor monitor(*rank.session, {});
   PhaseCounter phase(monitor, train::Phase::kWeights, 0);
   const auto state = checkpoint::Verify(task.checkpoint());
   if (!state.ok()) return WithCause(state.status(), v1::FAILURE_CAUSE_STORAGE);

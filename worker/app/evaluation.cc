@@ -21,8 +21,9 @@ absl::StatusOr<Scores> EvaluateOn(const std::shared_ptr<const dataset::Dataset>&
       result.scores_NK,
       train::Score(network, **source, data->classes(), flip, rank.collective(), monitor,
                    base::ToNanoseconds(job.limits().evaluation()), step));
+  result.labels_NK = (*source)->labels_NK();
   LTML_ASSIGN_OR_RETURN(result.evaluation,
-                        metrics::Evaluate(result.scores_NK, (*source)->labels_NK(), data->classes(),
+                        metrics::Evaluate(result.scores_NK, result.labels_NK, data->classes(),
                                           train_counts, job.resources().threads_per_rank()));
   return result;
 }

@@ -15,6 +15,7 @@ namespace ltml::worker {
 
 struct Scores {
   std::vector<float> scores_NK;
+  std::vector<uint8_t> labels_NK;
   metrics::Evaluation evaluation;
 };
 

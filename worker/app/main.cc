@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -18,13 +19,14 @@
 #include "worker/app/options.h"
 #include "worker/app/resume.h"
 #include "worker/app/stop_signal.h"
-#include "worker/app/tracing.h"
 #include "worker/app/training.h"
 #include "worker/collective/collectives.h"
 #include "worker/model/torch_status.h"
 
 namespace ltml::worker {
 namespace {
+
+constexpr std::chrono::seconds kFlushLimit(1);
 
 session::SessionOptions SessionOptionsOf(const Rank& rank, const StartingPoint& start) {
   session::SessionOptions options;
@@ -70,11 +72,13 @@ absl::Status Connect(Rank& rank, StartingPoint& start) {
             v1::FailureCause_Name(CauseOf(status)), base::LogValue(std::string(status.message())));
   if (rank.session != nullptr) rank.session->Fail(CauseOf(status), std::string(status.message()));
   std::fflush(nullptr);
+  base::FlushLog(kFlushLimit);
   _exit(1);
 }
 
 int Main(const char* task_file) {
-  SetLogLevelFromEnvironment();
+  base::ConfigureLogFromEnvironment();
+  const base::BackgroundLog background;
   std::signal(SIGINT, SIG_IGN);
   CatchStopSignal();
   PrepareDevices();

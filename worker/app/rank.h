@@ -29,11 +29,19 @@ struct Rank {
   bool is_first() const { return rank() == 0; }
 };
 
-// The trainer's monitor: tells the session, writes metrics.jsonl on rank 0, and remembers where the
-// rank is, for the failure message.
+class TensorboardLog;
+
+// What rank 0 writes of each logged step; none on other ranks.
+struct StepLogs {
+  RunLog* metrics = nullptr;
+  TensorboardLog* tensorboard = nullptr;
+};
+
+// The trainer's monitor: tells the session, writes the logs of steps, and remembers where the rank
+// is, for the failure message.
 class RankMonitor : public train::Monitor {
  public:
-  RankMonitor(session::Session& session, RunLog* log) : session_(session), log_(log) {}
+  RankMonitor(session::Session& session, StepLogs logs) : session_(session), logs_(logs) {}
 
   void Progress(train::Phase phase, int64_t counter, int64_t step) override {
     session_.Progress(phase, counter, step);
@@ -51,7 +59,7 @@ class RankMonitor : public train::Monitor {
 
  private:
   session::Session& session_;
-  RunLog* log_;
+  StepLogs logs_;
   absl::Status log_status_;
 };
 

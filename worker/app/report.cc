@@ -47,6 +47,16 @@ void FillEvaluation(const metrics::Evaluation& evaluation, const std::vector<std
   }
 }
 
+v1::ValidationLine ValidationOf(const metrics::Evaluation& evaluation, int64_t step) {
+  v1::ValidationLine line;
+  line.set_step(step);
+  *line.mutable_mean_average_precision() = ToProto(evaluation.mean);
+  for (const std::optional<double>& one : evaluation.average_precision) {
+    line.add_average_precision(one.value_or(-1));
+  }
+  return line;
+}
+
 absl::Status WritePredictions(const std::string& file, const std::vector<std::string>& images,
                               const std::vector<std::string>& classes,
                               const std::vector<float>& scores_NK) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <google/protobuf/message.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -10,14 +12,16 @@
 
 namespace ltml::worker {
 
-// metrics.jsonl of a run: a StepMetrics message a line.  One writer; not thread-safe.
+// A file of a run with a message a line, in order of steps.  One writer; not thread-safe.
 class RunLog {
  public:
   // Opens `file` for appending after removing the lines of steps beyond `completed_steps`, which a
-  // resumed run will write again, and a last line that was cut off.
+  // resumed run will write again, and a last line that was cut off.  Line: v1::StepMetrics or
+  // v1::ValidationLine.
+  template <typename Line>
   static absl::StatusOr<RunLog> Open(const std::filesystem::path& file, int64_t completed_steps);
 
-  absl::Status Append(const v1::StepMetrics& metrics);
+  absl::Status Append(const google::protobuf::Message& line);
 
  private:
   struct Close {

@@ -10,11 +10,6 @@
 namespace ltml::worker {
 namespace {
 
-std::string_view LevelName() {
-  const char* value = std::getenv("LTML_LOG_LEVEL");
-  return value == nullptr ? "" : value;
-}
-
 class TracingSource : public train::BatchSource {
  public:
   explicit TracingSource(std::unique_ptr<train::BatchSource> source) : source_(std::move(source)) {}
@@ -36,16 +31,9 @@ class TracingSource : public train::BatchSource {
 }  // namespace
 
 std::unique_ptr<train::BatchSource> TraceImages(std::unique_ptr<train::BatchSource> source) {
-  if (LevelName() != "debug") return source;
+  const char* level = std::getenv("LTML_LOG_LEVEL");
+  if (level == nullptr || std::string_view(level) != "debug") return source;
   return std::make_unique<TracingSource>(std::move(source));
-}
-
-void SetLogLevelFromEnvironment() {
-  const std::string_view name = LevelName();
-  base::SetLogLevel(name == "debug"     ? base::LogLevel::kDebug
-                    : name == "warning" ? base::LogLevel::kWarning
-                    : name == "error"   ? base::LogLevel::kError
-                                        : base::LogLevel::kInfo);
 }
 
 }  // namespace ltml::worker

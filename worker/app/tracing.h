@@ -10,7 +10,4 @@ namespace ltml::worker {
 // slice, to be held against `ltml plan`.
 std::unique_ptr<train::BatchSource> TraceImages(std::unique_ptr<train::BatchSource> source);
 
-// The level that LTML_LOG_LEVEL names: debug, info, warning or error; info otherwise.
-void SetLogLevelFromEnvironment();
-
 }  // namespace ltml::worker

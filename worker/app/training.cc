@@ -16,12 +16,14 @@
 #include "common/base/status_macros.h"
 #include "common/config/job_file.h"
 #include "common/dataset/dataset.h"
+#include "common/run/folder.h"
 #include "common/safetensors/safetensors.h"
 #include "common/statistics/convert.h"
 #include "worker/app/cause.h"
 #include "worker/app/evaluation.h"
 #include "worker/app/options.h"
 #include "worker/app/report.h"
+#include "worker/app/tensorboard_log.h"
 #include "worker/app/tracing.h"
 #include "worker/checkpoint/checkpoint.h"
 #include "worker/checkpoint/folders.h"
@@ -68,6 +70,8 @@ class Training {
  private:
   explicit Training(Rank& rank) : rank_(rank), job_(rank.task.job()) {}
 
+  absl::Status OpenLogs();
+  StepLogs LogsOfSteps();
   absl::Status OpenDatasets();
   absl::Status BuildNetwork(bool fresh);
   train::ShareMemory MemorySharing();
@@ -89,7 +93,8 @@ class Training {
   const v1::JobSpec& job_;
   Clock::time_point start_ = Clock::now();
   DatasetPointer train_set_, validation_set_, test_set_;
-  std::optional<RunLog> log_;
+  std::optional<RunLog> log_, validations_;  // rank 0's
+  TensorboardLog tensorboard_;               // rank 0's
   std::optional<RankMonitor> monitor_;
   std::unique_ptr<model::Network> network_;
   std::unique_ptr<train::BatchSource> batches_;
@@ -102,12 +107,9 @@ absl::StatusOr<std::unique_ptr<Training>> Training::Create(Rank& rank, const Sta
   std::unique_ptr<Training> training(new Training(rank));
   if (start.state) training->state_ = *start.state;
   if (rank.is_first()) {
-    auto log = RunLog::Open(std::filesystem::path(rank.task.run_folder()) / "metrics.jsonl",
-                            training->state_.step());
-    if (!log.ok()) return WithCause(log.status(), v1::FAILURE_CAUSE_STORAGE);
-    training->log_ = *std::move(log);
+    LTML_RETURN_IF_ERROR(WithCause(training->OpenLogs(), v1::FAILURE_CAUSE_STORAGE));
   }
-  training->monitor_.emplace(*rank.session, training->log_ ? &*training->log_ : nullptr);
+  training->monitor_.emplace(*rank.session, training->LogsOfSteps());
   PhaseCounter phase(*training->monitor_, train::Phase::kWeights, training->state_.step());
   LTML_RETURN_IF_ERROR(training->OpenDatasets());
   phase.Advance();
@@ -118,6 +120,22 @@ absl::StatusOr<std::unique_ptr<Training>> Training::Create(Rank& rank, const Sta
   LTML_RETURN_IF_ERROR(
       training->trainer_->BroadcastWeights(base::ToNanoseconds(rank.task.job().limits().start())));
   return training;
+}
+
+absl::Status Training::OpenLogs() {
+  const std::filesystem::path folder = rank_.task.run_folder();
+  LTML_ASSIGN_OR_RETURN(log_,
+                        RunLog::Open<v1::StepMetrics>(folder / run::kMetricsFile, state_.step()));
+  LTML_ASSIGN_OR_RETURN(validations_, RunLog::Open<v1::ValidationLine>(
+                                          folder / run::kEvaluationsFile, state_.step()));
+  if (job_.monitoring().tensorboard()) {
+    tensorboard_ = TensorboardLog::Open(folder, rank_.task.attempt_epoch(), state_.step());
+  }
+  return absl::OkStatus();
+}
+
+StepLogs Training::LogsOfSteps() {
+  return log_ ? StepLogs{.metrics = &*log_, .tensorboard = &tensorboard_} : StepLogs{};
 }
 
 absl::Status Training::OpenDatasets() {
@@ -219,12 +237,18 @@ absl::Status Training::Evaluate() {
   point.set_step(trainer_->step());
   *point.mutable_mean_average_precision() = ToProto(scores.evaluation.mean);
   if (!rank_.is_first()) return absl::OkStatus();
+  LTML_RETURN_IF_ERROR(
+      WithCause(validations_->Append(ValidationOf(scores.evaluation, trainer_->step())),
+                v1::FAILURE_CAUSE_STORAGE));
+  tensorboard_.Validation(trainer_->step(), *train_set_, job_.monitoring(), scores);
   v1::Report report;
   FillEvaluation(scores.evaluation, train_set_->class_names(), train_set_->class_counts(), &report);
   report.set_images(validation_set_->images());
   report.set_evaluated_on("validation");
   report.set_evaluated_step(trainer_->step());
   rank_.session->EvaluationDone(report);
+  base::Log(base::LogLevel::kInfo, "validated", "step={} images={} mean_average_precision={:.4f}",
+            trainer_->step(), validation_set_->images(), point.mean_average_precision().total());
   return absl::OkStatus();
 }
 
@@ -277,6 +301,8 @@ absl::Status Training::SaveState(const train::StatisticsSnapshot& statistics, Ph
                                         trainer_->OptimizerTensors(), hooks);
   if (!folder.ok()) return WithCause(folder.status(), v1::FAILURE_CAUSE_STORAGE);
   rank_.session->CheckpointDone(state_.step(), folder->string());
+  base::Log(base::LogLevel::kInfo, "checkpoint_written", "step={} folder={}", state_.step(),
+            base::LogValue(folder->filename().string()));
   // The checkpoint stands; what could not be tidied away costs disk, not the run.
   const absl::Status tidied = checkpoint::Retain(rank_.task.run_folder(), job_.checkpoint().keep(),
                                                  checkpoint::BestStep(state_));
@@ -311,6 +337,8 @@ absl::StatusOr<train::Command> Training::NextBoundary() {
 
 absl::StatusOr<v1::Finished> Training::Run() {
   const int64_t steps = job_.schedule().steps();
+  base::Log(base::LogLevel::kInfo, "run_started", "step={} of={} world_size={}", trainer_->step(),
+            steps, rank_.world_size());
   absl::Status boundary = EvaluationIsDue() ? ReachBoundary() : absl::OkStatus();
   while (boundary.ok() && trainer_->step() < steps) {
     LTML_ASSIGN_OR_RETURN(const train::Command command, NextBoundary());
@@ -331,7 +359,9 @@ v1::Finished Training::Finished(bool stopped) const {
   v1::Finished finished;
   finished.set_stopped(stopped);
   finished.set_step(trainer_->step());
-  if (!stopped) {
+  if (stopped) {
+    base::Log(base::LogLevel::kInfo, "run_stopped", "step={}", trainer_->step());
+  } else {
     v1::WindowReport& last = *finished.mutable_last_window();
     last.set_window((job_.schedule().steps() - 1) / job_.loss().statistics_window());
     *last.mutable_sums() = statistics::ToProto(trainer_->open_window());
@@ -382,9 +412,10 @@ absl::Status Training::Report() {
   report.set_data_fingerprint(train_set_->fingerprint());
   report.set_run_folder(rank_.task.run_folder());
   *report.mutable_evaluations() = state_.evaluations();
-  LTML_RETURN_IF_ERROR(WithCause(
-      base::WriteJsonFile(std::filesystem::path(rank_.task.run_folder()) / "report.json", report),
-      v1::FAILURE_CAUSE_STORAGE));
+  LTML_RETURN_IF_ERROR(
+      WithCause(base::WriteJsonFile(
+                    std::filesystem::path(rank_.task.run_folder()) / run::kReportFile, report),
+                v1::FAILURE_CAUSE_STORAGE));
   rank_.session->EvaluationDone(report);
   base::Log(base::LogLevel::kInfo, "run_finished", "steps={} seconds={:.1f}", trainer_->step(),
             SecondsSince(start_));

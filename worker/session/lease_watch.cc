@@ -15,6 +15,7 @@ namespace {
 
 // absl waits on the system clock, which may jump: short waits keep the steady clock in charge.
 constexpr std::chrono::nanoseconds kLongestWait = std::chrono::milliseconds(500);
+constexpr std::chrono::nanoseconds kFlushLimit = std::chrono::milliseconds(500);
 
 absl::Duration WaitOf(std::chrono::nanoseconds left) {
   return absl::FromChrono(std::min(left, kLongestWait));
@@ -81,6 +82,7 @@ void LeaseWatch::AwaitDestruction() {
     if (left <= std::chrono::nanoseconds(0)) {
       base::Log(base::LogLevel::kError, "rank_fenced", "reason={} exit_status={}",
                 base::LogValue(reason_), kFencedExitStatus);
+      base::FlushLog(kFlushLimit);
       _exit(kFencedExitStatus);
     }
     mutex_.AwaitWithTimeout(absl::Condition(&destroyed_), WaitOf(left));

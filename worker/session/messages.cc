@@ -6,6 +6,7 @@
 
 #include "common/base/host_name.h"
 #include "common/base/status_macros.h"
+#include "common/base/version.h"
 #include "common/statistics/convert.h"
 
 namespace ltml::session {
@@ -55,7 +56,7 @@ v1::WorkerMessage HelloMessage(const SessionOptions& options) {
   hello.set_process_id(getpid());
   hello.set_token(options.token);
   if (options.resume.has_value()) *hello.mutable_resume() = *options.resume;
-  hello.set_program_version(LTML_VERSION);
+  hello.set_program_version(base::Version());
   hello.set_job_id(options.job_id);
   return message;
 }

@@ -248,6 +248,7 @@ void ConnectedSession::Close(v1::WorkerMessage message, std::chrono::nanoseconds
     absl::MutexLock lock(&mutex_);
     if (!over_.empty()) return;
   }
+  link_.Send(ProgressMessage());  // with the last times
   const absl::Status closed = link_.Close(std::move(message), limit);
   if (!closed.ok()) {
     base::Log(base::LogLevel::kWarning, "last_message_lost", "reason={}",

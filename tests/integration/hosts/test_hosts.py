@@ -5,6 +5,7 @@ Needs root, ip, nsenter and unshare; without them it says so and ends with 77.
 
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -13,6 +14,9 @@ import sys
 import tempfile
 import time
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'e2e'))
+import sshd  # noqa: E402
 
 DRIVER = os.path.join(os.environ.get('LTML_TEST_BIN', 'build/tests'), 'launch_driver')
 RANK = os.path.join(os.environ.get('LTML_TEST_BIN', 'build/tests'), 'ring_rank')
@@ -235,39 +239,14 @@ class SshTest(AttemptCase):
 
     def setUp(self):
         super().setUp()
-        if shutil.which('sshd', path=PATH) is None:
-            self.skipTest('no sshd')
-        for name in ('host', 'user'):
-            run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', os.path.join(self.folder, name))
-        shutil.copy(os.path.join(self.folder, 'user.pub'), os.path.join(self.folder, 'authorized'))
-        with socket.socket() as probe:
-            probe.bind(('127.0.0.2', 0))
-            self.port = probe.getsockname()[1]
-        made = not os.path.isdir('/run/sshd')
-        os.makedirs('/run/sshd', mode=0o755, exist_ok=True)
-        if made:
-            self.addCleanup(os.rmdir, '/run/sshd')
-        config = os.path.join(self.folder, 'sshd_config')
-        with open(config, 'w', encoding='utf-8') as file:
-            file.write(f'ListenAddress 127.0.0.2\nPort {self.port}\nHostKey {self.folder}/host\n'
-                       f'AuthorizedKeysFile {self.folder}/authorized\nStrictModes no\nUsePAM no\n'
-                       f'PasswordAuthentication no\nPermitRootLogin prohibit-password\n'
-                       f'PidFile {self.folder}/sshd.pid\n')
-        self.sshd = subprocess.Popen([shutil.which('sshd', path=PATH), '-D', '-f', config, '-E',
-                                      os.path.join(self.folder, 'sshd.log')])
-        self.addCleanup(self.sshd.wait, DEADLINE)
-        self.addCleanup(self.sshd.terminate)
-        self.agent = ['ssh', '-F', 'none', '-p', str(self.port), '-i', f'{self.folder}/user',
-                      '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null',
-                      '-o', 'BatchMode=yes', '-o', 'LogLevel=ERROR']
-        eventually(self.answers, 'sshd answers')
-
-    def answers(self):
-        return subprocess.run([*self.agent, '--', '127.0.0.2', 'true'], capture_output=True,
-                              timeout=DEADLINE).returncode == 0
+        if sshd.missing():
+            self.skipTest(sshd.missing())
+        server = sshd.Sshd(self.folder)
+        self.addCleanup(server.close)
+        self.agent = server.agent
 
     def test_ranks_run_and_stop(self):
-        self.launch('localhost:1,127.0.0.2:1', self.agent)
+        self.launch(f'localhost:1,{sshd.ADDRESS}:1', self.agent)
         self.ranks_run(2)
         self.assertIn('sum=3 token=the-token threads=1', self.log('rank-1.log'))
         self.say('stop')

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/status_macros.h"
+
 namespace ltml::coordinator {
 
 class FakeManager::Watcher final : public Subscription {
@@ -150,6 +152,32 @@ absl::StatusOr<v1::Job> FakeManager::Get(const std::string& name) {
   const auto found = jobs_.find(name);
   if (found == jobs_.end()) return absl::NotFoundError("there is no " + name);
   return found->second;
+}
+
+absl::StatusOr<service::LiveJob> FakeManager::Look(const std::string& name) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    const auto found = live_.find(name);
+    if (found != live_.end()) return found->second;
+  }
+  service::LiveJob live;
+  LTML_ASSIGN_OR_RETURN(live.job, Get(name));
+  return live;
+}
+
+service::Observation FakeManager::Observe() {
+  const absl::MutexLock lock(&mutex_);
+  service::Observation seen;
+  seen.time = std::chrono::system_clock::now();
+  for (const auto& [name, job] : jobs_) ++seen.jobs[job.state()];
+  for (const auto& [name, live] : live_) seen.live.push_back(live);
+  return seen;
+}
+
+void FakeManager::PutLive(service::LiveJob live) {
+  Put(live.job);
+  const absl::MutexLock lock(&mutex_);
+  live_[live.job.name()] = std::move(live);
 }
 
 absl::StatusOr<jobs::JobPage> FakeManager::List(const v1::ListJobsRequest& query) {

@@ -20,6 +20,8 @@ class FakeManager final : public service::JobManager {
   void Open() override {}
   // Adds a job, or replaces it, and tells it.
   void Put(v1::Job job);
+  // What Look and Observe tell of a job from now on.
+  void PutLive(service::LiveJob live);
   // Appends an event; returns its sequence number.
   int64_t Append(const std::string& name, v1::JobEvent event);
   int64_t Move(const std::string& name, v1::JobState to);
@@ -49,7 +51,8 @@ class FakeManager final : public service::JobManager {
              std::function<void(absl::StatusOr<v1::Host>)> done) override;
   void Undrain(const std::string& host, const service::Actor& actor,
                std::function<void(absl::StatusOr<v1::Host>)> done) override;
-  std::map<v1::JobState, int64_t> Counts() override { return {}; }
+  absl::StatusOr<service::LiveJob> Look(const std::string& name) override;
+  service::Observation Observe() override;
 
  private:
   class Watcher;
@@ -60,6 +63,7 @@ class FakeManager final : public service::JobManager {
 
   mutable absl::Mutex mutex_;
   std::map<std::string, v1::Job> jobs_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, service::LiveJob> live_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::JobEvent> events_ ABSL_GUARDED_BY(mutex_);
   std::vector<Watcher*> watchers_ ABSL_GUARDED_BY(mutex_);
   int subscriptions_ ABSL_GUARDED_BY(mutex_) = 0;

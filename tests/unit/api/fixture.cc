@@ -5,8 +5,10 @@
 #include <thread>
 
 #include "absl/strings/escaping.h"
+#include "common/base/status_macros.h"
 #include "common/base/token_digest.h"
 #include "common/rpc/channel.h"
+#include "coordinator/rpc/malformed_requests.h"
 
 namespace ltml::coordinator {
 namespace {
@@ -74,13 +76,23 @@ void ApiTest::Serve(double requests_per_second, int streams_per_user) {
                          .directory = directory_.get(),
                          .limit = limit_.get(),
                          .audit = &audit_,
-                         .insecure = true});
+                         .examiner = &examiner_,
+                         .insecure = true,
+                         .view = [this](const std::string& job) -> absl::StatusOr<v1::RunView> {
+                           v1::RunView view;
+                           LTML_ASSIGN_OR_RETURN(*view.mutable_job(), manager_.Get(job));
+                           return view;
+                         }});
   const std::string address = "unix:" + (folder_.path() / "socket").string();
   grpc::ServerBuilder builder;
   rpc::ConfigureServer(builder);
+  ExplainMalformedRequests(builder);
   builder.AddListeningPort(address, grpc::InsecureServerCredentials());
   builder.RegisterService(api_->job_service());
   builder.RegisterService(api_->pool_service());
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(meter_.Interceptors());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   server_ = builder.BuildAndStart();
   channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
                                        rpc::ClientArguments());

@@ -17,6 +17,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/files.h"
+#include "coordinator/rpc/call_meter.h"
 #include "coordinator/rpc/job_api.h"
 #include "fake_manager.h"
 #include "ltml/v1/job_service.grpc.pb.h"
@@ -38,6 +39,23 @@ class MemoryAudit final : public security::AuditLog {
  private:
   mutable absl::Mutex mutex_;
   std::vector<security::AuditEntry> entries_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Finds one thing on every host that is asked for.
+class FakeExaminer final : public HostExaminer {
+ public:
+  void Examine(const v1::CheckHostsRequest& request, Done done) override {
+    v1::CheckHostsResponse response;
+    for (const std::string& host : request.hosts()) {
+      v1::Finding& finding = *response.add_findings();
+      finding.set_host(host);
+      finding.set_grade(v1::Finding::GRADE_FAULT);
+      finding.set_subject("mpirun");
+      finding.set_text("not in PATH");
+      finding.set_cure("install openmpi-bin");
+    }
+    done(std::move(response));
+  }
 };
 
 // A client's view of one call.
@@ -80,8 +98,10 @@ class ApiTest : public ::testing::Test {
   base::PrivateFolder folder_ = *base::PrivateFolder::Create("ltml-api");
   FakeManager manager_;
   MemoryAudit audit_;
+  FakeExaminer examiner_;
   std::unique_ptr<security::Directory> directory_;
   std::unique_ptr<security::RateLimit> limit_;
+  CallMeter meter_;
   std::unique_ptr<JobApi> api_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;

@@ -67,7 +67,8 @@ class RightsTest : public ApiTest {
             OfStream("Logs", &Jobs::Logs),
             OfPool("ListHosts", &Pool::ListHosts, true),
             OfPool("Drain", &Pool::Drain, false),
-            OfPool("Undrain", &Pool::Undrain, false)};
+            OfPool("Undrain", &Pool::Undrain, false),
+            OfPool("CheckHosts", &Pool::CheckHosts, false)};
   }
 
   Code Ask(const Row& row, const std::string& user) {

@@ -83,7 +83,9 @@ TEST_F(UnaryTest, BytesThatAreNoMessageAreRefused) {
   void* tag = nullptr;
   bool ok = false;
   ASSERT_TRUE(queue.Next(&tag, &ok));
-  EXPECT_FALSE(status.ok());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(),
+              ::testing::HasSubstr("no message of /ltml.v1.JobService/Submit"));
   queue.Shutdown();
   while (queue.Next(&tag, &ok)) {
   }
@@ -95,11 +97,13 @@ TEST_F(UnaryTest, EveryCallAboutAJobChecksItsName) {
     SCOPED_TRACE(name);
     v1::Job job;
     v1::Report report;
+    v1::RunView view;
     const std::vector<grpc::Status> all = {Ask(&v1::JobService::Stub::Get, name, &job),
                                            Ask(&v1::JobService::Stub::Cancel, name, &job),
                                            Ask(&v1::JobService::Stub::Pause, name, &job),
                                            Ask(&v1::JobService::Stub::Resume, name, &job),
-                                           Ask(&v1::JobService::Stub::GetReport, name, &report)};
+                                           Ask(&v1::JobService::Stub::GetReport, name, &report),
+                                           Ask(&v1::JobService::Stub::GetView, name, &view)};
     for (const grpc::Status& status : all) {
       EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
       EXPECT_THAT(BadFields(status), ElementsAre("name"));
@@ -127,6 +131,25 @@ TEST_F(UnaryTest, ChangesReachTheManagerAndComeBack) {
   EXPECT_EQ(Ask(&v1::JobService::Stub::Get, "jobs/b", &job).error_code(),
             grpc::StatusCode::NOT_FOUND);
   EXPECT_EQ(audit_.entries().size(), 3U) << "Get changes nothing";
+}
+
+TEST_F(UnaryTest, HostsAreExaminedForAdmins) {
+  Call call;
+  v1::CheckHostsRequest request;
+  request.add_hosts("one");
+  v1::CheckHostsResponse response;
+  ASSERT_TRUE(pool_->CheckHosts(&call, request, &response).ok());
+  ASSERT_EQ(response.findings_size(), 1);
+  EXPECT_EQ(response.findings(0).host(), "one");
+  EXPECT_EQ(response.findings(0).cure(), "install openmpi-bin");
+  ASSERT_EQ(audit_.entries().size(), 1U);
+  EXPECT_EQ(audit_.entries()[0].subject, "one");
+  Call bad;
+  request.add_hosts("-oProxyCommand=x");
+  EXPECT_THAT(BadFields(pool_->CheckHosts(&bad, request, &response)), ElementsAre("hosts"));
+  Call many;
+  for (int i = 0; i < 5000; ++i) request.add_hosts("one");
+  EXPECT_EQ(BadFields(pool_->CheckHosts(&many, request, &response)).size(), 2U);
 }
 
 TEST_F(UnaryTest, RefusalsOfTheManagerKeepTheirDetails) {
@@ -210,6 +233,17 @@ TEST_F(UnaryTest, ReportIsReadOrItsAbsenceExplained) {
   std::filesystem::create_symlink(folder_.path() / "elsewhere", RunFolder() / "report.json");
   EXPECT_EQ(Ask(&v1::JobService::Stub::GetReport, "jobs/a", &report, "viewer").error_code(),
             grpc::StatusCode::FAILED_PRECONDITION);
+}
+
+TEST_F(UnaryTest, ViewersSeeTheView) {
+  manager_.Put(Job("jobs/a"));
+  v1::RunView view;
+  ASSERT_TRUE(Ask(&v1::JobService::Stub::GetView, "jobs/a", &view, "viewer").ok());
+  EXPECT_EQ(view.job().name(), "jobs/a");
+  EXPECT_EQ(Ask(&v1::JobService::Stub::GetView, "jobs/b", &view, "viewer").error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Ask(&v1::JobService::Stub::GetView, "jobs/a", &view, "stranger").error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
 }
 
 TEST_F(UnaryTest, HostsAreListedDrainedAndUndrained) {

@@ -39,12 +39,12 @@ v1::StepMetrics Line(int64_t step) {
 
 TEST_F(AppTest, RunLogDropsStepsThatWillBeTrainedAgainAndCutLines) {
   {
-    auto log = RunLog::Open(path("metrics.jsonl"), 0);
+    auto log = RunLog::Open<v1::StepMetrics>(path("metrics.jsonl"), 0);
     ASSERT_TRUE(log.ok()) << log.status();
     for (const int64_t step : {1, 10, 20, 30}) ASSERT_TRUE(log->Append(Line(step)).ok());
   }
   std::ofstream(path("metrics.jsonl"), std::ios::app) << "{\"step\": \"4";
-  auto log = RunLog::Open(path("metrics.jsonl"), 20);
+  auto log = RunLog::Open<v1::StepMetrics>(path("metrics.jsonl"), 20);
   ASSERT_TRUE(log.ok()) << log.status();
   ASSERT_TRUE(log->Append(Line(30)).ok());
   const std::string text = *base::ReadFile(path("metrics.jsonl"));
@@ -54,7 +54,7 @@ TEST_F(AppTest, RunLogDropsStepsThatWillBeTrainedAgainAndCutLines) {
 }
 
 TEST_F(AppTest, RunLogNamesAFileItCannotWrite) {
-  const auto log = RunLog::Open("/no/such/folder/metrics.jsonl", 0);
+  const auto log = RunLog::Open<v1::StepMetrics>("/no/such/folder/metrics.jsonl", 0);
   ASSERT_FALSE(log.ok());
   EXPECT_THAT(std::string(log.status().message()), HasSubstr("/no/such/folder/metrics.jsonl"));
 }

@@ -62,7 +62,7 @@ TEST(Program, WrongValues) {
 }
 
 TEST(Program, LaterCommands) {
-  for (const char* command : {"predict", "export x", "report --html page x"}) {
+  for (const char* command : {"predict", "export x"}) {
     ExpectRefused(command, 2, "is not available in this version");
   }
 }
@@ -83,6 +83,7 @@ TEST(Program, ServersThatCannotBeSpokenToAreExplained) {
 TEST(Program, NotFound) {
   ExpectRefused("train /nowhere/job.toml", 3, "/nowhere/job.toml");
   ExpectRefused("eval /nowhere/run --data x", 3, "/nowhere/run");
+  ExpectRefused("report /usr/bin", 3, "'/usr/bin' is no run folder");
 }
 
 TEST(Program, JobFileFaultsComeAllAtOnce) {

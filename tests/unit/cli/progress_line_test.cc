@@ -7,14 +7,6 @@
 namespace ltml::cli {
 namespace {
 
-TEST(TimeText, ChoosesUnits) {
-  EXPECT_EQ(TimeText(0.4), "0 s");
-  EXPECT_EQ(TimeText(59.4), "59 s");
-  EXPECT_EQ(TimeText(185), "3 min 05 s");
-  EXPECT_EQ(TimeText(7620), "2 h 07 min");
-  EXPECT_EQ(TimeText(-1), "unknown time");
-}
-
 TEST(ProgressText, HasRateAndTimeLeft) {
   EXPECT_EQ(ProgressText("importing", "images", 120, 1200, 108),
             "importing: 120 / 1200 images (10 %), 108 images/s, 10 s left");

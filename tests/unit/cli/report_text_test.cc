@@ -80,27 +80,5 @@ TEST(ReportText, SaysWhenNothingWasEvaluated) {
   EXPECT_THAT(ReportText(report, false), HasSubstr("clipart: not evaluated, because the job"));
 }
 
-TEST(FailureText, NamesCauseRankHostStep) {
-  v1::Failure failure;
-  failure.set_cause(v1::FAILURE_CAUSE_RANK_LOST);
-  failure.set_rank(1);
-  failure.set_host("node-a");
-  failure.set_step(12);
-  failure.set_message("killed by signal 9");
-  EXPECT_EQ(FailureText(failure),
-            "a rank was lost (rank 1 on node-a at step 12): killed by signal 9");
-  failure.set_rank(-1);
-  EXPECT_EQ(FailureText(failure), "a rank was lost (on node-a at step 12): killed by signal 9");
-}
-
-TEST(FailureText, KnowsEveryCause) {
-  for (int cause = 1; cause < v1::FailureCause_ARRAYSIZE; ++cause) {
-    v1::Failure failure;
-    failure.set_cause(static_cast<v1::FailureCause>(cause));
-    const bool internal = cause == v1::FAILURE_CAUSE_INTERNAL;
-    EXPECT_EQ(FailureText(failure).starts_with("internal error"), internal) << cause;
-  }
-}
-
 }  // namespace
 }  // namespace ltml::cli

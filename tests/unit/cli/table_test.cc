@@ -27,19 +27,19 @@ TEST(Table, HeaderIsBoldInColour) {
   EXPECT_EQ(Table({{"a", Table::Align::kLeft}}).Render(true), "\x1b[1ma\x1b[0m\n-\n");
 }
 
-TEST(Bar, IsProportionalAndNeverVanishes) {
-  EXPECT_EQ(Bar(10, 10, 20).size(), 20u);
-  EXPECT_EQ(Bar(5, 10, 20).size(), 10u);
-  EXPECT_EQ(Bar(0.001, 10, 20).size(), 1u);
-  EXPECT_EQ(Bar(0, 10, 20), "");
-  EXPECT_EQ(Bar(1, 0, 20), "");
+TEST(Table, NoNameBreaksALine) {
+  Table table({{"class"}, {"AP"}});
+  table.AddRow({"a\nb\x1b[2J", "1"});
+  EXPECT_EQ(table.Render(), "class          AP\n-------------  --\na\\x0ab\\x1b[2J  1\n");
 }
 
-TEST(GroupedNumber, PutsCommas) {
-  EXPECT_EQ(GroupedNumber(0), "0");
-  EXPECT_EQ(GroupedNumber(999), "999");
-  EXPECT_EQ(GroupedNumber(1000), "1,000");
-  EXPECT_EQ(GroupedNumber(-1234567), "-1,234,567");
+TEST(Bar, IsProportionalAndNeverVanishes) {
+  EXPECT_EQ(Bar(10, 10, 3), "███");
+  EXPECT_EQ(Bar(20, 10, 3), "███");
+  EXPECT_EQ(Bar(5, 10, 3), "█▌");
+  EXPECT_EQ(Bar(0.001, 10, 20), "▏");
+  EXPECT_EQ(Bar(0, 10, 20), "");
+  EXPECT_EQ(Bar(1, 0, 20), "");
 }
 
 }  // namespace

@@ -186,8 +186,6 @@ TEST(Faults, LaterFeatures) {
             "job.toml:3: data.max_bad_samples: 2" + later);
   EXPECT_EQ(FaultOfKey("model.sync_batch_norm = true\n"),
             "job.toml:3: model.sync_batch_norm: not available in this version");
-  EXPECT_EQ(FaultOfKey("[monitoring]\nper_class = 1\n"),
-            "job.toml:3: monitoring: not available in this version");
 }
 
 TEST(Faults, AllAtOnceInTheOrderOfTheFile) {

@@ -69,6 +69,31 @@ TEST_F(ServerConfigTest, PlaintextOffLoopbackIsRefused) {
   EXPECT_TRUE(Read("listen = \"unix:/tmp/s\"\ninsecure = true\n" + std::string(kRest)).ok());
 }
 
+TEST_F(ServerConfigTest, PagesOffLoopbackNeedTlsAndAToken) {
+  const std::string rest = std::string(kTls) + kRest;
+  const std::string off = "http = \"10.0.0.1:7611\"\n";
+  EXPECT_EQ(Read(rest)->http(), "127.0.0.1:7611");
+  EXPECT_TRUE(Read("http = \"\"\n" + rest).ok());
+  EXPECT_TRUE(Read("http = \"localhost:7611\"\n" + rest).ok());
+  EXPECT_THAT(FaultOf("http = \"[::1]:7611\"\n" + rest), HasSubstr("IPv4"));
+  EXPECT_THAT(FaultOf("http = \"unix:/tmp/s\"\n" + rest), HasSubstr("http: got \"unix:/tmp/s\""));
+  EXPECT_THAT(FaultOf(off + rest),
+              HasSubstr("http: got \"10.0.0.1:7611\" and no user with a token"));
+  const std::string token = "token_sha256 = \"" + std::string(64, 'a') + "\"\n";
+  EXPECT_TRUE(Read(off + rest + token).ok());
+  EXPECT_THAT(FaultOf(off + "insecure = true\n" + kRest + token), HasSubstr("plaintext"));
+}
+
+TEST_F(ServerConfigTest, TheLogHasALevelAndAFormat) {
+  const std::string rest = std::string(kTls) + kRest;
+  EXPECT_EQ(Read(rest)->log().level(), v1::ServerLog::LEVEL_INFO);
+  const auto config = Read(rest + "[log]\nlevel = \"debug\"\nformat = \"json\"\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->log().level(), v1::ServerLog::LEVEL_DEBUG);
+  EXPECT_EQ(config->log().format(), v1::ServerLog::FORMAT_JSON);
+  EXPECT_THAT(FaultOf(rest + "[log]\nlevel = \"loud\"\n"), HasSubstr("log.level"));
+}
+
 TEST_F(ServerConfigTest, AllFaultsAreToldAtOnceWithTheirLines) {
   const std::string fault = FaultOf(
       "listen = \"nowhere\"\n"
@@ -99,6 +124,55 @@ TEST_F(ServerConfigTest, OtherHostsNeedAnAddressThatTheyReach) {
   const std::string other = std::string(kRest) + "[[hosts]]\nname = \"b\"\nslots = 1\n";
   EXPECT_THAT(FaultOf(kTls + other), HasSubstr("listen: got \"127.0.0.1:7610\""));
   EXPECT_TRUE(Read("advertise = \"head:7610\"\n" + std::string(kTls) + other).ok());
+}
+
+TEST_F(ServerConfigTest, SocketsStartAtTheFolder) {
+  const std::string socket = "unix:" + (folder_.path() / "socket").string();
+  const auto config =
+      Read("listen = \"unix:socket\"\nadvertise = \"unix:./socket\"\ninsecure = true\n" +
+           std::string(kRest));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->listen(), socket);
+  EXPECT_EQ(config->advertise(), socket);
+  EXPECT_EQ(Read("listen = \"unix:/run/s\"\ninsecure = true\n" + std::string(kRest))->listen(),
+            "unix:/run/s");
+  Write("client.toml", "server = \"unix:socket\"\ninsecure = true\n");
+  EXPECT_EQ(ReadClientConfig(folder_.path() / "client.toml")->server(), socket);
+}
+
+TEST_F(ServerConfigTest, PathsOfSocketsThatTheKernelRefusesAreRefused) {
+  const auto listen = [this](size_t bytes) {
+    const std::string name(bytes - folder_.path().string().size() - 1, 's');
+    return "listen = \"unix:" + name + "\"\ninsecure = true\n" + kRest;
+  };
+  EXPECT_TRUE(Read(listen(107)).ok());
+  EXPECT_THAT(FaultOf(listen(108)), AllOf(HasSubstr("ltmld.toml:1: listen: got "),
+                                          HasSubstr("108 bytes, expected at most 107")));
+  Write("client.toml", "server = \"unix:/" + std::string(107, 's') + "\"\ninsecure = true\n");
+  EXPECT_THAT(std::string(ReadClientConfig(folder_.path() / "client.toml").status().message()),
+              HasSubstr("client.toml:1: server: got "));
+}
+
+TEST_F(ServerConfigTest, FoldersMustBeNamed) {
+  const std::string fault = FaultOf(std::string(kTls) +
+                                    "[paths]\nstore = \"\"\nruns = \"\"\ndata = [\"data\"]\n"
+                                    "[[hosts]]\nname = \"localhost\"\nslots = 1\n"
+                                    "[[users]]\nname = \"ada\"\n");
+  EXPECT_THAT(fault, HasSubstr(":6: paths.store: got \"\", expected a folder, as in \"store\""));
+  EXPECT_THAT(fault, HasSubstr(":7: paths.runs: got \"\", expected a folder, as in \"runs\""));
+}
+
+TEST_F(ServerConfigTest, InterfacesAreNamesOrIpv4Networks) {
+  const auto with = [](const std::string& interface) {
+    return std::string(kTls) + kRest + "[launch]\ninterfaces = [\"" + interface + "\"]\n";
+  };
+  for (const char* good : {"eth1", "10.0.0.0/8", "bond0.100"}) EXPECT_TRUE(Read(with(good)).ok());
+  for (const char* bad : {"", "eth0@if3", "10.0.0.0/33", "....../8", "10.0.0/8", "fe80::/64",
+                          "eth0,eth1", "a-name-that-is-too-long"}) {
+    EXPECT_THAT(FaultOf(with(bad)), AllOf(HasSubstr("launch.interfaces[0]: got "),
+                                          HasSubstr("expected the name of an interface or")))
+        << bad;
+  }
 }
 
 TEST_F(ServerConfigTest, AMissingFileNamesTheCure) {

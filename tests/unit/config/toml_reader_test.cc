@@ -89,7 +89,7 @@ TEST_F(ListsTest, UnknownKeysGetTheNearestOfTheirTable) {
             "did you mean 'role'?");
   EXPECT_EQ(Read("[[user]]\nname = \"a\"\n"),
             "lists.toml:1: user: got an unknown key, expected listen, advertise, insecure, tls, "
-            "paths, launch, limits, users, hosts; did you mean 'users'?");
+            "paths, launch, limits, users, hosts, monitoring, http, log; did you mean 'users'?");
 }
 
 TEST_F(ListsTest, KeysOfAnotherTableAreFound) {

@@ -12,9 +12,9 @@
 #include <cstdlib>
 #include <thread>
 
+#include "common/base/descriptor.h"
 #include "common/base/files.h"
 #include "common/base/proto_json.h"
-#include "coordinator/launch/descriptor.h"
 #include "coordinator/launch/processes.h"
 
 namespace ltml::coordinator {
@@ -215,7 +215,7 @@ TEST_F(LocalRunTest, RankThatDoesNotLeaveAfterItsWorkIsEnded) {
 }
 
 TEST_F(LocalRunTest, FolderInUseIsRefusedAndLeftAsItWas) {
-  const launch::Descriptor lock(
+  const base::Descriptor lock(
       ::open((folder_.path() / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   ASSERT_EQ(::flock(lock.number(), LOCK_EX), 0);
   EXPECT_EQ(RunLocally(options_).status().code(), absl::StatusCode::kFailedPrecondition);
@@ -223,7 +223,7 @@ TEST_F(LocalRunTest, FolderInUseIsRefusedAndLeftAsItWas) {
 }
 
 TEST_F(LocalRunTest, InterruptEndsTheWaitForAFolderInUse) {
-  const launch::Descriptor lock(
+  const base::Descriptor lock(
       ::open((folder_.path() / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   ASSERT_EQ(::flock(lock.number(), LOCK_EX), 0);
   options_.task.mutable_job()->mutable_limits()->mutable_stop()->set_seconds(60);

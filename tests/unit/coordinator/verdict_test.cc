@@ -49,6 +49,15 @@ class VerdictTest : public ::testing::Test {
   Verdict verdict_{2, "here"};
 };
 
+TEST_F(VerdictTest, NotStartedIsNobodysFault) {
+  Ending ending;
+  ending.record.set_exit_status(-1);
+  ending.record.set_not_started(true);
+  const RunOutcome outcome = verdict_.Conclude(ending);
+  EXPECT_EQ(outcome.kind, RunOutcome::Kind::kNotStarted);
+  EXPECT_EQ(outcome.failure.cause(), v1::FAILURE_CAUSE_UNSPECIFIED);
+}
+
 TEST_F(VerdictTest, SucceedsWhenEveryRankFinished) {
   verdict_.OnFinished(0, FinishedAt(100));
   EXPECT_FALSE(verdict_.all_finished());

@@ -186,6 +186,9 @@ TEST_F(AdoptTest, OneThatWaitsForTheLockCanBeStopped) {
   launcher.join();
   EXPECT_TRUE(adopted.ok()) << adopted.status();
   EXPECT_FALSE(refused.ok());
+  v1::ExitRecord record;
+  ASSERT_TRUE(base::ReadJsonFile(second.attempt_folder / "exit.json", &record).ok());
+  EXPECT_TRUE(record.not_started());
   EXPECT_TRUE(ProcessesOf({.id = second.launch_id}).empty());
   (*first)->Stop("over", true);
   EXPECT_TRUE((*first)->Wait(20s).ok());

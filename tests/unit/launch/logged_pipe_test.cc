@@ -19,7 +19,7 @@ class LoggedPipeTest : public ::testing::Test {
     return *std::move(pipe);
   }
   void Write(const char* text) const {
-    const Descriptor end(::open(RankPipe(folder_.path(), 3).c_str(), O_WRONLY | O_NONBLOCK));
+    const base::Descriptor end(::open(RankPipe(folder_.path(), 3).c_str(), O_WRONLY | O_NONBLOCK));
     ASSERT_TRUE(end.open());
     ASSERT_EQ(::write(end.number(), text, std::strlen(text)),
               static_cast<ssize_t>(std::strlen(text)));

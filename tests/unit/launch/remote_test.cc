@@ -56,16 +56,24 @@ TEST(HostsTest, HostFileHasALineARankInTheOrderOfRanks) {
 }
 
 TEST(RemoteCommandTest, AgentGetsTheAddressAfterTheOptionsAndOneCommand) {
-  const auto command = AgentCommand(Plan(), "10.0.0.7", "echo 'a'");
+  const auto command = AgentCommand({"ssh", "-p", "22"}, "10.0.0.7", "echo 'a'");
   ASSERT_TRUE(command.ok()) << command.status();
   EXPECT_THAT(*command, ElementsAre("ssh", "-p", "22", "--", "10.0.0.7",
                                     "exec /bin/sh -c 'echo '\\''a'\\'''"));
 }
 
-TEST(RemoteCommandTest, AgentReachesNoHostButTheAttempts) {
-  for (const char* address : {"10.0.0.8", "localhost", "-oProxyCommand=x", "10.0.0.7;x", ""}) {
-    EXPECT_TRUE(absl::IsInvalidArgument(AgentCommand(Plan(), address, "x").status())) << address;
+TEST(RemoteCommandTest, AgentGetsNoAddressThatIsAnOptionOrShell) {
+  for (const char* address : {"-oProxyCommand=x", "10.0.0.7;x", ""}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(AgentCommand({"ssh"}, address, "x").status())) << address;
   }
+}
+
+TEST(RemoteCommandTest, ExaminationHasTheSearchPathsOfRanks) {
+  const std::vector<std::string> environment = {"PATH=/a b:/c", "HOME=/root", "LD_LIBRARY_PATH=/l"};
+  EXPECT_EQ(
+      ExamineCommand("/opt/our ltml/ltml-supervisor", R"({"version":"1"})", environment),
+      "exec env PATH='/a b:/c' LD_LIBRARY_PATH='/l' '/opt/our ltml/ltml-supervisor' --examine "
+      R"('{"version":"1"}')");
 }
 
 TEST(RemoteCommandTest, DaemonGetsMarkAndPathAndNoSecret) {

@@ -44,6 +44,11 @@ class FakeRunner : public AttemptRunner {
     const absl::MutexLock lock(&mutex_);
     return attempts_;
   }
+  // "detach" and "end" of attempts, in the order in which they happened.
+  std::vector<std::string> endings() {
+    const absl::MutexLock lock(&mutex_);
+    return endings_;
+  }
   bool IsStopped(const Attempt& attempt) {
     const absl::MutexLock lock(&mutex_);
     return attempt.stopped;
@@ -54,12 +59,19 @@ class FakeRunner : public AttemptRunner {
    public:
     Running(FakeRunner& runner, std::shared_ptr<Attempt> attempt)
         : runner_(runner), attempt_(std::move(attempt)) {}
+    ~Running() override { Note("end"); }
+    void Detach() override { Note("detach"); }
     void Stop(const std::string& /*reason*/) override {
       const absl::MutexLock lock(&runner_.mutex_);
       attempt_->stopped = true;
     }
 
    private:
+    void Note(const char* what) {
+      const absl::MutexLock lock(&runner_.mutex_);
+      runner_.endings_.emplace_back(what);
+    }
+
     FakeRunner& runner_;
     std::shared_ptr<Attempt> attempt_;
   };
@@ -78,6 +90,7 @@ class FakeRunner : public AttemptRunner {
 
   absl::Mutex mutex_;
   std::vector<std::shared_ptr<Attempt>> attempts_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> endings_ ABSL_GUARDED_BY(mutex_);
 };
 
 class ServiceTest : public testing::Test {
@@ -226,6 +239,7 @@ class ServiceTest : public testing::Test {
 
   static constexpr auto kSucceeded = jobs::RunOutcome::Kind::kSucceeded;
   static constexpr auto kStopped = jobs::RunOutcome::Kind::kStopped;
+  static constexpr auto kNotStarted = jobs::RunOutcome::Kind::kNotStarted;
   Actor ada_{.user = "ada"};
   absl::Mutex mutex_;
   std::chrono::seconds ahead_ ABSL_GUARDED_BY(mutex_){0};

@@ -28,6 +28,10 @@ TEST_F(ManagerTest, AJobLivesToItsEnd) {
   EXPECT_EQ(running.ranks(1).host(), running.attempts(0).placements(0).host());
   EXPECT_EQ(running.ranks(1).times().compute_seconds(), 4);
   EXPECT_FALSE(running.ranks(0).has_last_message_time());
+  const auto listed = manager_->List({});
+  ASSERT_EQ(listed->jobs.size(), 1u);
+  EXPECT_EQ(listed->jobs[0].step(), 12);
+  EXPECT_EQ(listed->jobs[0].ranks_size(), 0);
   v1::CheckpointWritten checkpoint;
   checkpoint.set_step(500);
   attempt->events.checkpoint(checkpoint);
@@ -46,7 +50,7 @@ TEST_F(ManagerTest, AJobLivesToItsEnd) {
   EXPECT_EQ(ended.evaluations_size(), 1);
   EXPECT_EQ(ended.attempts(0).last_step(), 1000);
   EXPECT_EQ(manager_->Hosts()[0].used_slots() + manager_->Hosts()[1].used_slots(), 0);
-  EXPECT_EQ(manager_->Counts()[v1::JOB_STATE_SUCCEEDED], 1);
+  EXPECT_EQ(manager_->Observe().jobs[v1::JOB_STATE_SUCCEEDED], 1);
 }
 
 TEST_F(ManagerTest, PausesResumesAndCancelsARunningJob) {
@@ -100,6 +104,35 @@ TEST_F(ManagerTest, RetriesWithinTheBudgetAndCoolsTheHost) {
   EXPECT_EQ(manager_->Hosts()[0].state(), v1::Host::STATE_COOLDOWN);
   Advance(std::chrono::seconds(61));
   EXPECT_EQ(manager_->Hosts()[0].state(), v1::Host::STATE_READY);
+}
+
+TEST_F(ManagerTest, AnAttemptThatWasNeverStartedCostsNoRestart) {
+  auto spec = Spec();
+  spec.mutable_queue()->set_cluster_restarts(0);
+  const std::string job = Submit(spec)->name();
+  AttemptOf(job);
+  Restart();
+  AttemptOf(job, 1)->events.ended(Ended(kNotStarted, 0));
+  AttemptOf(job, 2)->events.ended(Ended(kSucceeded));
+  ASSERT_TRUE(Reaches(job, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_EQ(History(job), "SUBMIT PLACE RETRY PLACE FINISH ");
+  EXPECT_EQ(manager_->Get(job)->cluster_failures(), 0);
+  EXPECT_FALSE(manager_->Get(job)->attempts(0).has_failure());
+}
+
+TEST_F(ManagerTest, AnAttemptThatWasStoppedBeforeItStartedIsStopped) {
+  const std::string job = Submit(Spec())->name();
+  const auto attempt = AttemptOf(job);
+  EXPECT_TRUE(Cancel(job).ok());
+  attempt->events.ended(Ended(kNotStarted, 0));
+  EXPECT_TRUE(Reaches(job, v1::JOB_STATE_CANCELLED));
+}
+
+TEST_F(ManagerTest, AttemptsAreLeftAllAtOnce) {
+  for (int i = 0; i < 3; ++i) AttemptOf(Submit(Spec())->name());
+  manager_.reset();
+  EXPECT_EQ(runner_->endings(),
+            (std::vector<std::string>{"detach", "detach", "detach", "end", "end", "end"}));
 }
 
 TEST_F(ManagerTest, AFolderThatCannotBePreparedFailsTheAttempt) {
@@ -230,7 +263,7 @@ TEST_F(ManagerTest, SlotsAreNeverOversubscribed) {
   const auto finish_one = [&] {
     const auto all = runner_->all();
     for (; done < all.size(); ++done) all[done]->events.ended(Ended(kSucceeded));
-    return manager_->Counts()[v1::JOB_STATE_SUCCEEDED] == kJobs;
+    return manager_->Observe().jobs[v1::JOB_STATE_SUCCEEDED] == kJobs;
   };
   ASSERT_TRUE(Eventually(finish_one));
   std::map<int64_t, v1::JobEvent> events;

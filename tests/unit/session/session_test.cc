@@ -72,6 +72,60 @@ TEST_F(SessionTest, GrantsOfThreeRanksEqualBruteForce) {
   EXPECT_EQ(told_.lines().size(), 6u);
 }
 
+TEST_F(SessionTest, TellsWhatTheStreamsHaveDelivered) {
+  absl::Mutex mutex;
+  std::vector<std::shared_ptr<const v1::ClassStatistics>> seen;
+  options_.events.statistics = [&](const std::shared_ptr<const v1::ClassStatistics>& statistics) {
+    const absl::MutexLock lock(&mutex);
+    // A rank that finishes before the others brings nothing new.
+    const bool news = seen.empty() || !std::ranges::equal(seen.back()->uniform_positives(),
+                                                          statistics->uniform_positives());
+    if (news) seen.push_back(statistics);
+  };
+  StartServer();
+  LiveAll();
+  server_.reset();
+  const absl::MutexLock lock(&mutex);
+  // At the start nothing, then window after window, and at the end the short one.
+  ASSERT_EQ(seen.size(), 7u);
+  EXPECT_TRUE(seen[0]->uniform_positives().empty());
+  for (int64_t window = 0; window <= 4; ++window) {
+    EXPECT_TRUE(std::ranges::equal(
+        seen[window + 1]->rebalanced_positives(),
+        Version(window).at(statistics::kRebalanced, statistics::kPositive).delivered));
+  }
+  EXPECT_TRUE(
+      std::ranges::equal(seen.back()->uniform_positives(),
+                         Version(5).at(statistics::kUniform, statistics::kPositive).delivered));
+  const auto newest = statistics::ToProto(
+      statistics::Compensate(Version(4), options_.attempt.prior, statistics::Form::kRelative));
+  EXPECT_EQ(seen.back()->compensation().SerializeAsString(), newest.SerializeAsString());
+}
+
+TEST_F(SessionTest, TellsNoCompensationWithoutStatisticsNorAStreamThatIsNone) {
+  std::shared_ptr<const v1::ClassStatistics> seen;
+  absl::Mutex mutex;
+  options_.attempt.compensate = false;
+  options_.attempt.world_size = 1;
+  options_.events.statistics = [&](const std::shared_ptr<const v1::ClassStatistics>& statistics) {
+    const absl::MutexLock lock(&mutex);
+    seen = statistics;
+  };
+  StartServer();
+  const auto session = Open(RankOptions(0));
+  ASSERT_NE(session, nullptr);
+  WindowSums sums = Sums(0, 0);
+  for (const auto sign : statistics::kSigns) {
+    sums.at(statistics::kUniform, sign) = WindowSums(5).at(statistics::kUniform, sign);
+  }
+  session->Report(0, sums);
+  ASSERT_TRUE(session->Await(2, seconds(10)).ok());
+  const absl::MutexLock lock(&mutex);
+  EXPECT_FALSE(seen->has_compensation());
+  EXPECT_TRUE(seen->uniform_positives().empty());
+  EXPECT_EQ(seen->rebalanced_positives_size(), 5);
+}
+
 TEST_F(SessionTest, ManyClasses) {
   options_.attempt.classes = 1000;
   options_.attempt.world_size = 2;

@@ -7,9 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "common/base/files.h"
 #include "coordinator/store/schema.h"
@@ -228,6 +230,23 @@ TEST_F(SqliteStoreTest, TakesTenThousandJobs) {
   const auto page = store->List({});
   ASSERT_TRUE(page.ok());
   EXPECT_EQ(page->jobs[0].name(), "jobs/9999");
+}
+
+TEST_F(SqliteStoreTest, TheLogIsMovedIntoTheDatabaseBesideTheCommits) {
+  const auto store = OpenAt(path());
+  constexpr int kJobs = 500;
+  constexpr size_t kBytes = 20'000;
+  for (int i = 0; i < kJobs; ++i) {
+    Change change;
+    change.jobs = {jobs::StoredJob(std::to_string(i))};
+    change.jobs[0].set_wait_reason(std::string(kBytes, 'x'));
+    ASSERT_TRUE(CommitTo(*store, std::move(change)).ok());
+  }
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (std::filesystem::file_size(database()) < kJobs * kBytes / 2) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << "all is in the log still";
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
 }
 
 TEST(SqliteStatus, EveryCodeHasItsStatus) {

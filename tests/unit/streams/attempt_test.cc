@@ -183,7 +183,7 @@ TEST_F(OneRun, RepeatsAreAnsweredFromTheStore) {
     EXPECT_TRUE(streams.OnReport(1, w, Sums(1, w)).ok());
   }
   EXPECT_EQ(Granted(streams.OnReport(1, 1, Sums(1, 1))), (Pairs{{1, 3}}));
-  ExpectBroken(streams.OnReport(1, 0, Sums(1, 0)), "older than the sums kept");
+  ExpectBroken(streams.OnReport(1, 0, Sums(1, 0)), "older than what is kept");
 }
 
 TEST_F(OneRun, ARankThatComesBackGetsWhatItMayMiss) {

@@ -260,10 +260,10 @@ TEST_F(RestoredRun, RecordsThatMakeNoSenseAreRefused) {
   EXPECT_TRUE(refused({good[0], good[2]}));  // a gap
   EXPECT_TRUE(refused({good[0], good[0]}));  // twice
   FoldedWindow other = good[0];
-  other.rank_sums.pop_back();
+  other.rank_digests.pop_back();
   EXPECT_TRUE(refused({other}));
   other = good[0];
-  other.rank_sums[1] = WindowSums(7);
+  other.rank_digests[1] = "no digest";
   EXPECT_TRUE(refused({other}));
   other = good[0];
   other.totals = statistics::DecayedTotals(7);
