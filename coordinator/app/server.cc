@@ -171,13 +171,13 @@ absl::Status LiveServer::Listen() {
   LTML_ASSIGN_OR_RETURN(const auto credentials, Credentials());
   grpc::ServerBuilder builder;
   rpc::ConfigureServer(builder);
-  ExplainMalformedRequests(builder);
   // Two servers on one port would each get a part of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataLimitBytes);
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> meters;
-  meters.push_back(calls_.Interceptors());
-  builder.experimental().SetInterceptorCreators(std::move(meters));
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(ExplainMalformedRequests());
+  interceptors.push_back(calls_.Interceptors());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   int port = 0;
   builder.AddListeningPort(config_.listen(), credentials, &port);
   builder.RegisterService(gateway_->service());

@@ -1,12 +1,10 @@
 #include "coordinator/rpc/malformed_requests.h"
 
 #include <fmt/format.h>
-#include <grpcpp/support/server_interceptor.h>
 
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "common/base/log.h"
 #include "common/rpc/status.h"
@@ -58,10 +56,8 @@ class Factory final : public grpc::experimental::ServerInterceptorFactoryInterfa
 
 }  // namespace
 
-void ExplainMalformedRequests(grpc::ServerBuilder& builder) {
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> factories;
-  factories.push_back(std::make_unique<Factory>());
-  builder.experimental().SetInterceptorCreators(std::move(factories));
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> ExplainMalformedRequests() {
+  return std::make_unique<Factory>();
 }
 
 }  // namespace ltml::coordinator

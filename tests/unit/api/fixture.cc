@@ -86,11 +86,11 @@ void ApiTest::Serve(double requests_per_second, int streams_per_user) {
   const std::string address = "unix:" + (folder_.path() / "socket").string();
   grpc::ServerBuilder builder;
   rpc::ConfigureServer(builder);
-  ExplainMalformedRequests(builder);
   builder.AddListeningPort(address, grpc::InsecureServerCredentials());
   builder.RegisterService(api_->job_service());
   builder.RegisterService(api_->pool_service());
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(ExplainMalformedRequests());
   interceptors.push_back(meter_.Interceptors());
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   server_ = builder.BuildAndStart();
