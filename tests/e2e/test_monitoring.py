@@ -136,7 +136,7 @@ class Monitoring(harness.WithData):
             self.assertTrue(part in page, part)
         status, headers, text = self.get(f'/jobs/{job}/logs/0')
         self.assertEqual((status, headers['Content-Type']), (200, 'text/plain; charset=utf-8'))
-        self.assertRegex(text, r'info training rank=0 first_step=0 steps=\d+ world_size=2\n')
+        self.assertRegex(text, r'info run_started rank=0 step=0 of=\d+ world_size=2\n')
         self.assertRegex(text, r'info checkpoint_written rank=0 step=10 ')
         orders = {order: re.findall(r'<th scope="row"><bdi>([^<]*)',
                                     self.page(f'/jobs/{job}?classes={order}').split('id="classes-table"')[1])
