@@ -250,7 +250,7 @@ void AddWait(CLI::App& program, Context& context) {
   command
       ->add_option("--timeout", arguments->seconds, "Gives up after so many seconds (exit code 5)")
       ->type_name("SECONDS")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0.0, 1e9).description(""));
   command->callback([arguments, &context] { context.Fail(Wait(*arguments, context)); });
 }
 
