@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "common/base/descriptor.h"
 #include "common/base/status_macros.h"
 
 namespace ltml::base {
@@ -21,20 +22,6 @@ absl::Status FileError(std::string_view what, const std::filesystem::path& path,
       fmt::format("{} '{}': {}", what, path.string(), std::generic_category().message(error));
   return error == ENOENT ? absl::NotFoundError(message) : absl::InternalError(message);
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
 
 absl::Status WriteAll(int descriptor, std::string_view content, const std::filesystem::path& path) {
   while (!content.empty()) {

@@ -1,6 +1,7 @@
 #include "common/metrics/select_classes.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 namespace ltml::metrics {
@@ -18,7 +19,12 @@ void AddFirst(std::vector<int> classes, size_t count, const Key& key, std::set<i
 
 std::vector<int> SelectClasses(std::span<const int64_t> train_counts,
                                std::span<const std::optional<double>> average_precision,
-                               size_t count) {
+                               std::optional<size_t> count) {
+  if (!count) {
+    std::vector<int> all(train_counts.size());
+    std::iota(all.begin(), all.end(), 0);
+    return all;
+  }
   std::vector<int> trained, evaluated;
   for (size_t k = 0; k < train_counts.size(); ++k) {
     if (train_counts[k] > 0) trained.push_back(static_cast<int>(k));
@@ -28,9 +34,9 @@ std::vector<int> SelectClasses(std::span<const int64_t> train_counts,
   }
   std::set<int> chosen;
   AddFirst(
-      std::move(trained), count, [&](int k) { return train_counts[k]; }, chosen);
+      std::move(trained), *count, [&](int k) { return train_counts[k]; }, chosen);
   AddFirst(
-      std::move(evaluated), count, [&](int k) { return *average_precision[k]; }, chosen);
+      std::move(evaluated), *count, [&](int k) { return *average_precision[k]; }, chosen);
   return {chosen.begin(), chosen.end()};
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <optional>
 #include <set>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "common/base/visible.h"
 #include "common/metrics/select_classes.h"
+#include "common/run/classes_told.h"
 #include "coordinator/monitoring/collect_parts.h"
 
 namespace ltml::monitoring {
@@ -31,17 +31,6 @@ Precisions PrecisionsOf(const service::LiveJob& live, int classes) {
                                                      : std::nullopt);
   }
   return precisions;
-}
-
-std::vector<int> Chosen(const v1::Monitoring& monitoring, const std::vector<int64_t>& counts,
-                        const Precisions& precisions) {
-  if (monitoring.per_class() != v1::Monitoring::PER_CLASS_ALL) {
-    return metrics::SelectClasses(counts, precisions,
-                                  static_cast<size_t>(monitoring.top_classes()));
-  }
-  std::vector<int> all(counts.size());
-  std::iota(all.begin(), all.end(), 0);
-  return all;
 }
 
 // Two names that are shown alike would be one series twice, which Prometheus takes as an error.
@@ -113,7 +102,8 @@ int64_t AddClasses(const service::LiveJob& live, const v1::DatasetInfo& classes,
   families.Add(kImbalance, {job}, ImbalanceOf(counts));
   Labels labels;
   int64_t dropped = 0;
-  for (const int k : Chosen(live.job.spec().monitoring(), counts, precisions)) {
+  const auto told = run::ClassesTold(live.job.spec().monitoring());
+  for (const int k : metrics::SelectClasses(counts, precisions, told)) {
     const std::string label = labels.Of(classes.classes(k).name(), k);
     const ClassFacts all = FactsOf(live, counts, precisions, k);
     if (std::ssize(all.facts) > budget) {

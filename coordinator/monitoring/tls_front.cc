@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "common/base/address.h"
+#include "common/base/descriptor.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "coordinator/monitoring/tls_relay.h"
@@ -25,23 +26,7 @@
 namespace ltml::monitoring {
 namespace {
 
-class Descriptor {
- public:
-  explicit Descriptor(int number = -1) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  int get() const { return number_; }
-
- private:
-  int number_;
-};
-
+using base::Descriptor;
 using SslContext = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
 
 absl::StatusOr<SslContext> ContextOf(const TlsFrontOptions& options) {
@@ -79,12 +64,13 @@ absl::StatusOr<Descriptor> Listen(const std::string& text, uint16_t* port) {
   }
   Descriptor listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int yes = 1;
-  ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  ::setsockopt(listener.number(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   sockaddr_in bound = AddressOf(host, address->port);
   socklen_t size = sizeof bound;
   auto* generic = reinterpret_cast<sockaddr*>(&bound);
-  if (::bind(listener.get(), generic, size) != 0 || ::listen(listener.get(), SOMAXCONN) != 0 ||
-      ::getsockname(listener.get(), generic, &size) != 0) {
+  if (::bind(listener.number(), generic, size) != 0 ||
+      ::listen(listener.number(), SOMAXCONN) != 0 ||
+      ::getsockname(listener.number(), generic, &size) != 0) {
     return CannotListen(text, std::strerror(errno));
   }
   *port = ntohs(bound.sin_port);
@@ -94,7 +80,7 @@ absl::StatusOr<Descriptor> Listen(const std::string& text, uint16_t* port) {
 Descriptor Connect(uint16_t port) {
   Descriptor connection(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_in address = AddressOf({.s_addr = htonl(INADDR_LOOPBACK)}, port);
-  if (::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
+  if (::connect(connection.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
       0) {
     return Descriptor();
   }
@@ -141,20 +127,20 @@ absl::Status Front::Start() {
 Front::~Front() {
   ending_ = true;
   const uint64_t one = 1;
-  const ssize_t told = ::write(end_.get(), &one, sizeof one);
+  const ssize_t told = ::write(end_.number(), &one, sizeof one);
   static_cast<void>(told);  // an eventfd at zero takes it
   if (thread_.joinable()) thread_.join();
 }
 
 void Front::Accept() {
   while (!ending_) {
-    std::array<pollfd, 2> ready = {pollfd{listener_.get(), POLLIN, 0},
-                                   pollfd{end_.get(), POLLIN, 0}};
+    std::array<pollfd, 2> ready = {pollfd{listener_.number(), POLLIN, 0},
+                                   pollfd{end_.number(), POLLIN, 0}};
     ::poll(ready.data(), ready.size(), -1);
     JoinDone(false);
     if (ready[0].revents == 0) continue;
-    Descriptor client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (client.get() >= 0) Take(std::move(client));
+    Descriptor client(::accept4(listener_.number(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (client.number() >= 0) Take(std::move(client));
   }
   JoinDone(true);
 }
@@ -167,16 +153,16 @@ void Front::Take(Descriptor client) {
   Worker& worker = workers_.emplace_back();
   worker.client = std::move(client);
   worker.thread = std::thread([this, &worker] {
-    Serve(worker.client.get());
-    ::shutdown(worker.client.get(), SHUT_RDWR);  // it is closed when the thread is joined
+    Serve(worker.client.number());
+    ::shutdown(worker.client.number(), SHUT_RDWR);  // it is closed when the thread is joined
     worker.done = true;
   });
 }
 
 void Front::Serve(int client) const {
   const Descriptor target = Connect(options_.target_port);
-  if (target.get() < 0) return;
-  RelayTls(context_.get(), client, target.get(), ending_);
+  if (target.number() < 0) return;
+  RelayTls(context_.get(), client, target.number(), ending_);
 }
 
 void Front::JoinDone(bool all) {
@@ -186,7 +172,7 @@ void Front::JoinDone(bool all) {
       continue;
     }
     // So that none waits for its client.
-    ::shutdown(worker->client.get(), SHUT_RDWR);
+    ::shutdown(worker->client.number(), SHUT_RDWR);
     worker->thread.join();
     worker = workers_.erase(worker);
   }

@@ -1,7 +1,6 @@
 #include "worker/app/tensorboard_log.h"
 
 #include <chrono>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/metrics/select_classes.h"
 #include "common/metrics/threshold_counts.h"
+#include "common/run/classes_told.h"
 #include "common/tensorboard/run_summaries.h"
 
 namespace ltml::worker {
@@ -17,19 +17,6 @@ namespace {
 using Clock = std::chrono::system_clock;
 
 constexpr int kThresholds = 101;
-
-// The classes that metrics tell of too.
-std::vector<int> CurvesOf(const v1::Monitoring& monitoring,
-                          const std::vector<int64_t>& train_counts,
-                          const metrics::Evaluation& evaluation) {
-  if (monitoring.per_class() != v1::Monitoring::PER_CLASS_ALL) {
-    return metrics::SelectClasses(train_counts, evaluation.average_precision,
-                                  static_cast<size_t>(monitoring.top_classes()));
-  }
-  std::vector<int> all(train_counts.size());
-  std::iota(all.begin(), all.end(), 0);
-  return all;
-}
 
 }  // namespace
 
@@ -56,7 +43,8 @@ void TensorboardLog::Validation(int64_t step, const dataset::Dataset& train_set,
   const auto& train_counts = train_set.class_counts();
   const auto counts = metrics::CountAtThresholds(scores.scores_NK, scores.labels_NK,
                                                  train_set.classes(), kThresholds);
-  const std::vector<int> curves = CurvesOf(monitoring, train_counts, scores.evaluation);
+  const std::vector<int> curves = metrics::SelectClasses(
+      train_counts, scores.evaluation.average_precision, run::ClassesTold(monitoring));
   Append(tensorboard::ValidationSummary({.evaluation = scores.evaluation,
                                          .class_names = train_set.class_names(),
                                          .train_counts = train_counts,

@@ -282,7 +282,6 @@ absl::Status Training::ConfirmCheckpoint() {
 
 absl::Status Training::SaveState(const train::StatisticsSnapshot& statistics, PhaseCounter& phase) {
   const auto model = trainer_->ModelTensors();
-  state_.set_format_version(1);
   state_.set_step(trainer_->step());
   *state_.mutable_job() = job_;
   state_.set_data_fingerprint(train_set_->fingerprint());
@@ -292,7 +291,7 @@ absl::Status Training::SaveState(const train::StatisticsSnapshot& statistics, Ph
                                         train_set_->class_counts().end());
   state_.set_train_images(train_set_->images());
   *state_.mutable_statistics() = ToProto(statistics);
-  state_.set_model_digest(checkpoint::ModelDigest(model));
+  state_.clear_model_digest();  // Write computes it
   state_.set_world_size(rank_.world_size());
   checkpoint::WriteHooks hooks;
   hooks.progress = [&phase] { phase.Advance(); };

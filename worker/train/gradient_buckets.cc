@@ -53,15 +53,14 @@ BucketLayout ParameterSet::LayOut(int64_t bucket_bytes) const {
                        bucket_bytes);
 }
 
-GradientBuckets::GradientBuckets(ParameterSet set, BucketLayout layout,
-                                 const ParameterMemory& memory, Soundness soundness, Start start)
+GradientBuckets::GradientBuckets(ParameterSet set, const ParameterMemory& memory,
+                                 Soundness soundness, Start start)
     : set_(std::move(set)),
-      layout_(std::move(layout)),
       memory_(memory),
       soundness_(soundness),
       start_(std::move(start)),
-      parameters_in_bucket_(layout_.bucket_elements.size()) {
-  for (const BucketSlot& slot : layout_.slots) ++parameters_in_bucket_[slot.bucket];
+      parameters_in_bucket_(memory.buckets()) {
+  for (const BucketSlot& slot : memory_.layout().slots) ++parameters_in_bucket_[slot.bucket];
   missing_ = parameters_in_bucket_;
   Adopt();
   if (soundness_.by_operators) PlanMeasurement();
@@ -89,17 +88,18 @@ GradientBuckets::~GradientBuckets() {
 }
 
 at::Tensor GradientBuckets::ViewLike(int index, const std::vector<at::Tensor>& flat) const {
-  const BucketSlot& slot = layout_.slots[index];
+  const BucketSlot& slot = memory_.layout().slots[index];
   const at::Tensor& like = set_.parameters[index].tensor;
   return flat[slot.bucket].as_strided(like.sizes(), like.strides(), slot.offset);
 }
 
 // Parameters in the order of the layout, which is the reverse of theirs.
 void GradientBuckets::PlanMeasurement() {
-  gradients_in_bucket_.resize(layout_.bucket_elements.size());
+  gradients_in_bucket_.resize(memory_.layout().bucket_elements.size());
   std::vector<double> codes;
   for (int i = static_cast<int>(set_.parameters.size()) - 1; i >= 0; --i) {
-    gradients_in_bucket_[layout_.slots[i].bucket].push_back(set_.parameters[i].tensor.grad());
+    gradients_in_bucket_[memory_.layout().slots[i].bucket].push_back(
+        set_.parameters[i].tensor.grad());
     codes.push_back(i + 1);
   }
   codes_P_ = at::tensor(codes, at::kDouble).to(memory_.flat(Plane::kGradients, 0).device());
@@ -124,7 +124,7 @@ void GradientBuckets::ZeroGradients() {
 }
 
 bool GradientBuckets::IsSound(int index) const {
-  const BucketSlot& slot = layout_.slots[index];
+  const BucketSlot& slot = memory_.layout().slots[index];
   const at::Tensor part =
       memory_.flat(Plane::kGradients, slot.bucket).narrow(0, slot.offset, slot.elements);
   return part.scalar_type() == at::kDouble ? IsWithin<double>(part, soundness_.largest)
@@ -134,7 +134,7 @@ bool GradientBuckets::IsSound(int index) const {
 // Parameters lie in the buckets in reverse order.
 void GradientBuckets::Arrived(int index) {
   if (!soundness_.by_operators && !IsSound(index)) unsound_ = std::max(unsound_, index);
-  if (--missing_[layout_.slots[index].bucket] == 0) StartReady();
+  if (--missing_[memory_.layout().slots[index].bucket] == 0) StartReady();
 }
 
 void GradientBuckets::StartReady() {

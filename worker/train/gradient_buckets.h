@@ -44,9 +44,9 @@ class GradientBuckets {
     // Gradients are looked at a bucket at a time, by operators of LibTorch, as a GPU wants it.
     bool by_operators = false;
   };
-  // `memory` is laid out as `layout`, and lives on.
-  GradientBuckets(ParameterSet set, BucketLayout layout, const ParameterMemory& memory,
-                  Soundness soundness, Start start);
+  // `memory` is laid out for `set`, and lives on.
+  GradientBuckets(ParameterSet set, const ParameterMemory& memory, Soundness soundness,
+                  Start start);
   ~GradientBuckets();
   GradientBuckets(const GradientBuckets&) = delete;
   GradientBuckets& operator=(const GradientBuckets&) = delete;
@@ -59,7 +59,6 @@ class GradientBuckets {
   void Finish() { in_flight_ = false; }
 
   const std::vector<model::NamedTensor>& parameters() const { return set_.parameters; }
-  const BucketLayout& layout() const { return layout_; }
   // A tensor over `flat`, laid out as the buckets are, with shape and strides of parameter `index`.
   at::Tensor ViewLike(int index, const std::vector<at::Tensor>& flat) const;
   // The first parameter, in the order of the layout, with an unsound gradient in this step; -1:
@@ -79,7 +78,6 @@ class GradientBuckets {
   void StartReady();
 
   ParameterSet set_;
-  const BucketLayout layout_;
   const ParameterMemory& memory_;
   const Soundness soundness_;
   const Start start_;

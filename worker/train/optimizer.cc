@@ -31,7 +31,7 @@ Optimizer::Optimizer(const TrainerOptions& options, const GradientBuckets& bucke
 
 // Parameters lie in reverse order in the buckets, so this walks every bucket from its start.
 void Optimizer::PlanSegments() {
-  const auto& slots = buckets_.layout().slots;
+  const auto& slots = memory_.layout().slots;
   for (size_t i = slots.size(); i-- > 0;) {
     const BucketSlot& slot = slots[i];
     const bool decayed = decay_norm_ || buckets_.parameters()[i].tensor.dim() > 1;

@@ -39,6 +39,7 @@ class ParameterMemory {
     return flat_[static_cast<int>(plane)][bucket];
   }
   const std::vector<at::Tensor>& all(Plane plane) const { return flat_[static_cast<int>(plane)]; }
+  const BucketLayout& layout() const { return layout_; }
   int buckets() const { return static_cast<int>(layout_.bucket_elements.size()); }
 
   // Null where the memory is this rank's alone.

@@ -150,8 +150,7 @@ Trainer::Implementation::Implementation(const TrainerOptions& from, const Traine
              by_operators ? ShareMemory() : to.share_memory),
       exchange(MakeExchange(memory, to.collective)),
       buckets(
-          AllParameters(to.network, compensation),
-          AllParameters(to.network, compensation).LayOut(from.bucket_bytes), memory,
+          AllParameters(to.network, compensation), memory,
           {.largest = LargestGradient(tensors.dtype().toScalarType(), to.collective.world_size()),
            .by_operators = by_operators},
           [this](int bucket) { exchange->Start(bucket); }),

@@ -18,6 +18,8 @@ TEST(SelectClasses, TakesTheRarestAndTheWeakest) {
   EXPECT_THAT(SelectClasses(counts, precision, 2), ElementsAre(0, 1, 3, 4));
   EXPECT_THAT(SelectClasses(counts, precision, 100), ElementsAre(0, 1, 2, 3, 4, 5));
   EXPECT_THAT(SelectClasses(counts, precision, 0), IsEmpty());
+  EXPECT_EQ(SelectClasses(counts, precision, std::nullopt).size(), counts.size());
+  EXPECT_THAT(SelectClasses(counts, {}, std::nullopt).back(), counts.size() - 1);
   EXPECT_THAT(SelectClasses(counts, {}, 1), ElementsAre(1));
   EXPECT_THAT(SelectClasses({}, {}, 5), IsEmpty());
 }
