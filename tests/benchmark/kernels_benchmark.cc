@@ -17,7 +17,8 @@ void Convolve(::benchmark::State& state) {
   const auto at = [&](int i) { return static_cast<int>(state.range(i)); };
   constexpr int kImages = 16;
   const ConvolutionShape shape = SquareShape(kImages, at(1), at(2), at(3), at(3), at(4), at(5));
-  Convolution convolution(shape, *BestIsa());
+  Scratch scratch;
+  Convolution convolution(shape, *BestIsa(), scratch);
   std::vector<float> x(shape.in_floats() + kSlack, 0.5F), dx = x;
   std::vector<float> y(shape.out_floats() + kSlack, 0.5F), w(shape.weights(), 0.1F), dw = w;
   for (auto _ : state) {

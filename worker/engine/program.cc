@@ -38,8 +38,7 @@ Program::Program(const NetworkPlan& plan, const BatchShape& batch, Purpose purpo
       purpose_(purpose),
       isa_(isa),
       images_(batch.images()),
-      layers_(plan.layers.size()),
-      branches_(plan.branches.size()) {
+      layers_(plan.layers.size()) {
   BuildForward();
   if (purpose == Purpose::kTraining) BuildBackward();
   memory_.Place();
@@ -71,12 +70,13 @@ Program::Layer& Program::MakeLayer(int number, const ConvolutionShape& shape) {
   const auto same = std::ranges::find_if(layers_, [&](const Layer& other) {
     return other.convolution != nullptr && other.convolution->shape() == shape;
   });
-  layer.convolution = same == layers_.end() ? std::make_shared<kernels::Convolution>(shape, isa_)
-                                            : same->convolution;
+  layer.convolution = same != layers_.end()
+                          ? same->convolution
+                          : std::make_shared<kernels::Convolution>(shape, isa_, scratch_);
   const Size size = {shape.out_height(), shape.out_width()};
   layer.y = NewMap(shape.out_channels, size);
   layer.norm = std::make_unique<kernels::BatchNorm>(
-      kernels::NormShape{shape.out_channels, size.pixels(), batch_.groups}, isa_, norm_scratch_);
+      kernels::NormShape{shape.out_channels, size.pixels(), batch_.groups}, isa_, scratch_);
   return layer;
 }
 
@@ -103,7 +103,7 @@ void Program::TakeStatistics(int number) {
   });
 }
 
-Program::Map Program::StemForward() {
+void Program::StemForward() {
   const auto shape =
       kernels::StemShape(images_, plan_.layers[0].out_channels, batch_.height, batch_.width);
   framed_ = {memory_.Add(shape.in_floats()), {batch_.height, batch_.width}};
@@ -121,54 +121,62 @@ Program::Map Program::StemForward() {
   Add(forward_, {y.buffer, pooled_.buffer}, [this, y](const Call& call) {
     pool_->Forward(At(call, y), *layers_[0].norm, At(call, pooled_));
   });
-  return pooled_;
 }
 
-Program::BlockMaps Program::BlockForward(const BlockPlan& block, Map x) {
-  BlockMaps maps{.plan = &block, .x = x};
-  Map a = x;
-  const int last = block.path.back();
-  for (const int number : block.path) {
-    Convolve(number, a);
-    if (number == last) break;
-    const Map y = layers_[number].y;
-    a = NewMap(plan_.layers[number].out_channels, y.size);
-    maps.inside.push_back(a);
-    Add(forward_, {y.buffer, a.buffer}, [this, number, y, a](const Call& call) {
-      layers_[number].norm->Forward(At(call, y), {}, At(call, a));
-    });
-  }
-  const int down = block.downsample;
-  if (down >= 0) Convolve(down, x);
-  const Map y = layers_[last].y, shortcut = down >= 0 ? layers_[down].y : x;
-  maps.z = NewMap(plan_.layers[last].out_channels, y.size);
-  Add(forward_, {y.buffer, shortcut.buffer, maps.z.buffer},
-      [this, last, down, y, shortcut, z = maps.z](const Call& call) {
+Program::Map Program::Normed(std::vector<Operation>& operations, int number) {
+  const Map y = layers_[number].y, a = NewMap(plan_.layers[number].out_channels, y.size);
+  Add(operations, {y.buffer, a.buffer}, [this, number, y, a](const Call& call) {
+    layers_[number].norm->Forward(At(call, y), {}, At(call, a));
+  });
+  return a;
+}
+
+Program::Map Program::Joined(std::vector<Operation>& operations, const Block& block) {
+  const int last = block.plan->path.back(), down = block.plan->downsample;
+  const Map y = layers_[last].y, shortcut = down >= 0 ? layers_[down].y : MapBefore(block);
+  const Map z = NewMap(plan_.layers[last].out_channels, y.size);
+  Add(operations, {y.buffer, shortcut.buffer, z.buffer},
+      [this, last, down, y, shortcut, z](const Call& call) {
         const kernels::BatchNorm* const norm = down >= 0 ? layers_[down].norm.get() : nullptr;
         layers_[last].norm->Forward(At(call, y), {At(call, shortcut), norm}, At(call, z));
       });
-  return maps;
+  return z;
 }
 
-void Program::BranchForward(int branch, Map x) {
-  for (const BlockPlan& block : plan_.branches[branch]) {
-    branches_[branch].push_back(BlockForward(block, x));
-    x = branches_[branch].back().z;
+void Program::BlockForward(Block& block) {
+  const Map x = MapBefore(block);
+  Map a = x;
+  for (const int number : block.plan->path) {
+    Convolve(number, a);
+    if (number != block.plan->path.back()) a = Normed(forward_, number);
   }
-  Add(forward_, {x.buffer}, [this, branch, x](const Call& call) {
+  if (block.plan->downsample >= 0) Convolve(block.plan->downsample, x);
+  block.z = Joined(forward_, block);
+}
+
+Program::Block* Program::BlocksForward(const std::vector<BlockPlan>& plans, Block* before) {
+  for (const BlockPlan& plan : plans) {
+    const bool shortcut_kept = plan.downsample >= 0 || before == nullptr || before->kept;
+    before = &blocks_.emplace_back(Block{.plan = &plan, .before = before, .kept = !shortcut_kept});
+    BlockForward(*before);
+  }
+  return before;
+}
+
+void Program::BranchForward(int branch) {
+  Block* const end = BlocksForward(plan_.branches[branch], trunk_end_);
+  branch_ends_.push_back(end);
+  Add(forward_, {end->z.buffer}, [this, branch, x = end->z](const Call& call) {
     kernels::MeanPool(At(call, x), images_, x.size.pixels(), plan_.feature_channels(),
                       call.features[branch]);
   });
 }
 
 void Program::BuildForward() {
-  Map x = StemForward();
-  for (const BlockPlan& block : plan_.trunk) {
-    trunk_.push_back(BlockForward(block, x));
-    x = trunk_.back().z;
-  }
-  for (size_t branch = 0; branch < branches_.size(); ++branch) {
-    BranchForward(static_cast<int>(branch), x);
+  StemForward();
+  trunk_end_ = BlocksForward(plan_.trunk, nullptr);
+  for (size_t branch = 0; branch < plan_.branches.size(); ++branch) {
+    BranchForward(static_cast<int>(branch));
   }
 }
 
@@ -196,10 +204,9 @@ void Program::NormBackward(int number, Map dz) {
   });
 }
 
-// Where a block's path and shortcut join.
-void Program::JoinBackward(const BlockMaps& block, Map dz) {
+void Program::JoinBackward(Block& block, Map dz) {
   const int last = block.plan->path.back(), down = block.plan->downsample;
-  const Map y = layers_[last].y, z = block.z;
+  const Map y = layers_[last].y, z = OutputOf(block);
   if (down < 0) {
     Add(backward_, {dz.buffer, z.buffer, y.buffer}, [this, last, dz, z, y](const Call& call) {
       layers_[last].norm->Backward(At(call, dz), At(call, z), At(call, y),
@@ -217,18 +224,25 @@ void Program::JoinBackward(const BlockMaps& block, Map dz) {
       });
 }
 
-Program::Map Program::BlockBackward(const BlockMaps& block, Map dz, Map dx, bool add) {
+Program::Map Program::OutputOf(Block& block) {
+  if (!block.kept) block.z = Joined(backward_, block);
+  block.kept = true;
+  return block.z;
+}
+
+Program::Map Program::BlockBackward(Block& block, Map dz, Map dx, bool add) {
   const BlockPlan& plan = *block.plan;
   JoinBackward(block, dz);
-  if (plan.downsample >= 0) WeightGradient(plan.downsample, block.x);
+  const Map x = block.before != nullptr ? OutputOf(*block.before) : pooled_;
+  if (plan.downsample >= 0) WeightGradient(plan.downsample, x);
   for (size_t i = plan.path.size() - 1; i > 0; --i) {
-    const Map a = block.inside[i - 1];
+    const Map a = Normed(backward_, plan.path[i - 1]);
     WeightGradient(plan.path[i], a);
     const Map da = NewMap(plan_.layers[plan.path[i]].in_channels, a.size);
     DataGradient(plan.path[i], da, false);
     NormBackward(plan.path[i - 1], da);
   }
-  WeightGradient(plan.path[0], block.x);
+  WeightGradient(plan.path[0], x);
   if (plan.downsample < 0) {
     DataGradient(plan.path[0], dz, true);
     return dz;
@@ -239,13 +253,13 @@ Program::Map Program::BlockBackward(const BlockMaps& block, Map dz, Map dx, bool
 }
 
 void Program::BranchBackward(int branch, Map dx, bool add) {
-  const std::vector<BlockMaps>& blocks = branches_[branch];
-  Map dz = NewMap(plan_.feature_channels(), blocks.back().z.size);
+  Block* block = branch_ends_[branch];
+  Map dz = NewMap(plan_.feature_channels(), block->z.size);
   Add(backward_, {dz.buffer}, [this, branch, dz](const Call& call) {
     kernels::MeanPoolBackward(call.feature_gradients[branch], images_, dz.size.pixels(),
                               plan_.feature_channels(), At(call, dz));
   });
-  for (size_t i = blocks.size(); i-- > 0;) dz = BlockBackward(blocks[i], dz, dx, add);
+  for (; block != trunk_end_; block = block->before) dz = BlockBackward(*block, dz, dx, add);
 }
 
 void Program::StemBackward(Map dz) {
@@ -258,16 +272,15 @@ void Program::StemBackward(Map dz) {
 }
 
 void Program::BuildBackward() {
-  const int channels = plan_.layers[trunk_.back().plan->path.back()].out_channels;
-  Map dz = NewMap(channels, trunk_.back().z.size);
-  for (size_t branch = branches_.size(); branch-- > 0;) {
-    BranchBackward(static_cast<int>(branch), dz, branch + 1 < branches_.size());
+  const int channels = plan_.layers[trunk_end_->plan->path.back()].out_channels;
+  Map dz = NewMap(channels, trunk_end_->z.size);
+  for (size_t branch = branch_ends_.size(); branch-- > 0;) {
+    BranchBackward(static_cast<int>(branch), dz, branch + 1 < branch_ends_.size());
   }
-  for (size_t i = trunk_.size(); i-- > 0;) {
-    const BlockMaps& block = trunk_[i];
-    const int in = plan_.layers[block.plan->path.front()].in_channels;
-    const Map dx = block.plan->downsample < 0 ? dz : NewMap(in, block.x.size);
-    dz = BlockBackward(block, dz, dx, false);
+  for (Block* block = trunk_end_; block != nullptr; block = block->before) {
+    const int in = plan_.layers[block->plan->path.front()].in_channels;
+    const Map dx = block->plan->downsample < 0 ? dz : NewMap(in, MapBefore(*block).size);
+    dz = BlockBackward(*block, dz, dx, false);
   }
   StemBackward(dz);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -53,22 +54,26 @@ class Program {
     std::unique_ptr<kernels::BatchNorm> norm;
     Map y;  // what the convolution gives; for training it becomes its own gradient
   };
-  // What a block leaves for its backward pass.
-  struct BlockMaps {
+  // Of its maps a block keeps for backward those of its convolutions.  What batch norm makes of
+  // them is made again when backward needs it, to the same bits: cheap beside the memory.  Every
+  // other z is kept too, for a block without a downsample makes its z from the one before it.
+  struct Block {
     const BlockPlan* plan = nullptr;
-    Map x{}, z{};
-    std::vector<Map> inside{};  // behind each layer of the path but the last
+    Block* before = nullptr;  // null: behind the stem
+    Map z{};
+    bool kept = true;  // z, for backward
   };
 
   void BuildForward();
   void BuildBackward();
-  Map StemForward();
+  void StemForward();
   void StemBackward(Map dz);
-  BlockMaps BlockForward(const BlockPlan& block, Map x);
+  Block* BlocksForward(const std::vector<BlockPlan>& plans, Block* before);
+  void BlockForward(Block& block);
   // Gradient of the block's input, in dz itself or, behind a downsample, in `dx`, to which it is
   // added where `add`.
-  Map BlockBackward(const BlockMaps& block, Map dz, Map dx, bool add);
-  void BranchForward(int branch, Map x);
+  Map BlockBackward(Block& block, Map dz, Map dx, bool add);
+  void BranchForward(int branch);
   void BranchBackward(int branch, Map dx, bool add);
 
   Layer& MakeLayer(int number, const kernels::ConvolutionShape& shape);
@@ -77,7 +82,14 @@ class Program {
   void WeightGradient(int number, Map x);
   void DataGradient(int number, Map dx, bool add);
   void NormBackward(int number, Map dz);
-  void JoinBackward(const BlockMaps& block, Map dz);
+  void JoinBackward(Block& block, Map dz);
+
+  // Batch norm and rectifier behind a layer, and where a block's path and shortcut join.
+  Map Normed(std::vector<Operation>& operations, int number);
+  Map Joined(std::vector<Operation>& operations, const Block& block);
+  Map MapBefore(const Block& block) const { return block.before ? block.before->z : pooled_; }
+  // For backward.
+  Map OutputOf(Block& block);
 
   Map NewMap(int channels, Size size);
   // Adds an operation that uses the buffers, and moves time on.
@@ -92,12 +104,13 @@ class Program {
   const int images_;
   MemoryPlan memory_;
   int moment_ = 0;
-  kernels::FloatMemory norm_scratch_;
+  kernels::Scratch scratch_;
   std::vector<Layer> layers_;
   std::unique_ptr<kernels::StemPool> pool_;
   Map framed_, pooled_;
-  std::vector<BlockMaps> trunk_;
-  std::vector<std::vector<BlockMaps>> branches_;
+  std::deque<Block> blocks_;  // in order of execution
+  Block* trunk_end_ = nullptr;
+  std::vector<Block*> branch_ends_;
   std::vector<Operation> forward_, backward_;
 };
 

@@ -58,11 +58,12 @@ class Cells {
 
 }  // namespace
 
-BatchNorm::BatchNorm(NormShape shape, const Isa& isa, FloatMemory& scratch)
+BatchNorm::BatchNorm(NormShape shape, const Isa& isa, Scratch& scratch)
     : shape_(std::move(shape)),
       isa_(isa),
       scratch_(scratch),
       padded_(PaddedChannels(shape_.channels)) {
+  scratch_.Prepare(1);
   for (auto* lines : {&mean_, &inverse_, &scale_, &shift_}) {
     lines->assign(int64_t{groups()} * padded_, 0.0f);
   }
@@ -72,8 +73,7 @@ BatchNorm::BatchNorm(NormShape shape, const Isa& isa, FloatMemory& scratch)
 BatchNorm::Moments BatchNorm::MomentsOf(const float* y, int64_t pixels) const {
   const Cells cells(pixels, padded_);
   const int64_t floats = cells.chunks() * padded_;
-  scratch_.Reserve(2 * floats);
-  float* const sums = scratch_.data();
+  float* const sums = scratch_.Take(0, 2 * floats);
   float* const squares = sums + floats;
   cells.ForEachCell([&](const Cell& cell, int64_t at, int channel, int64_t sum_at) {
     isa_.norm_sums(cell, y + at, y + channel, sums + sum_at, squares + sum_at);
@@ -156,8 +156,7 @@ void BatchNorm::Backward(float* dz, const float* z, float* y, const NormGradient
   for (int group = 0; group < groups(); ++group) {
     const Cells cells(Pixels(group), padded_);
     const int64_t floats = cells.chunks() * padded_;
-    scratch_.Reserve(3 * floats);
-    float* const sums = scratch_.data();
+    float* const sums = scratch_.Take(0, 3 * floats);
     cells.ForEachCell([&](const Cell& cell, int64_t in_group, int channel, int64_t sum_at) {
       const int64_t at = first + in_group;
       NormReduce reduce{.dz = dz + at,

@@ -31,7 +31,7 @@ struct NormGradients {
 class BatchNorm {
  public:
   // `scratch` must outlive the object; layers that run one after the other share it.
-  BatchNorm(NormShape shape, const Isa& isa, FloatMemory& scratch);
+  BatchNorm(NormShape shape, const Isa& isa, Scratch& scratch);
 
   // From y itself, group after group; moves the running statistics.
   void TakeStatistics(const float* y, const NormTensors& tensors);
@@ -79,7 +79,7 @@ class BatchNorm {
 
   const NormShape shape_;
   const Isa& isa_;
-  FloatMemory& scratch_;
+  Scratch& scratch_;
   const int padded_;
   std::vector<float> mean_, inverse_, scale_, shift_;  // [groups][padded]
 };

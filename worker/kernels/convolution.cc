@@ -68,18 +68,23 @@ ConvolutionShape StemShape(int images, int out_channels, int height, int width) 
 }
 
 struct Convolution::Implementation {
-  Implementation(const ConvolutionShape& s, const Isa& i)
-      : shape(s), isa(i), forward(ForwardMaps(s), ForwardGroups(s), i), weights(s, i) {}
+  Implementation(const ConvolutionShape& s, const Isa& i, Scratch& memory)
+      : shape(s),
+        isa(i),
+        scratch(memory),
+        forward(ForwardMaps(s), ForwardGroups(s), i, memory),
+        weights(s, i, memory) {}
 
   const ConvolutionShape shape;
   const Isa& isa;
+  Scratch& scratch;
   GatherPass forward;
   WeightPass weights;
   std::optional<GatherPass> backward;  // when it is first asked for
 };
 
-Convolution::Convolution(const ConvolutionShape& shape, const Isa& isa)
-    : implementation_(std::make_unique<Implementation>(shape, isa)) {}
+Convolution::Convolution(const ConvolutionShape& shape, const Isa& isa, Scratch& scratch)
+    : implementation_(std::make_unique<Implementation>(shape, isa, scratch)) {}
 Convolution::~Convolution() = default;
 Convolution::Convolution(Convolution&& other) noexcept = default;
 const ConvolutionShape& Convolution::shape() const { return implementation_->shape; }
@@ -112,7 +117,8 @@ void Convolution::BackwardData(const float* dy, const float* w, float* dx, bool 
     }
   };
   std::optional<GatherPass>& pass = implementation_->backward;
-  if (!pass) pass.emplace(BackwardMaps(shape), BackwardGroups(shape), isa);
+  if (!pass)
+    pass.emplace(BackwardMaps(shape), BackwardGroups(shape), isa, implementation_->scratch);
   pass->Run(dy, pack, dx, accumulate);
 }
 

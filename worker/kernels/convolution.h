@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "worker/kernels/isa.h"
+#include "worker/kernels/memory.h"
 
 namespace ltml::kernels {
 
@@ -54,7 +55,8 @@ ConvolutionShape StemShape(int images, int out_channels, int height, int width);
 // Threads are OpenMP's of the caller.  One object is for one call at a time.
 class Convolution {
  public:
-  Convolution(const ConvolutionShape& shape, const Isa& isa);
+  // `scratch` must outlive the object; operations that run one after the other share it.
+  Convolution(const ConvolutionShape& shape, const Isa& isa, Scratch& scratch);
   ~Convolution();
   Convolution(Convolution&& other) noexcept;
 

@@ -13,8 +13,9 @@ constexpr int kPanelsAtOnce = 4;
 
 }  // namespace
 
-GatherPass::GatherPass(const GatherMaps& maps, std::vector<TapGroup> groups, const Isa& isa)
-    : maps_(maps), groups_(std::move(groups)), isa_(isa) {}
+GatherPass::GatherPass(const GatherMaps& maps, std::vector<TapGroup> groups, const Isa& isa,
+                       Scratch& scratch)
+    : maps_(maps), groups_(std::move(groups)), isa_(isa), scratch_(scratch) {}
 
 GatherPass::Block GatherPass::Shape(int panels) const {
   Block block;
@@ -30,7 +31,7 @@ GatherPass::Block GatherPass::Shape(int panels) const {
 
 void GatherPass::Run(const float* in, const Pack& pack, float* out, bool accumulate) {
   const int threads = MaxThreads();
-  packed_.resize(std::max<size_t>(packed_.size(), threads));
+  scratch_.Prepare(threads);
   // Threads share what is larger, weights or pixels, and all read the other.
   const int64_t weights = tap_floats() * maps_.taps * maps_.panels;
   const bool by_panels = weights > maps_.in_image * maps_.images;
@@ -41,14 +42,13 @@ void GatherPass::Run(const float* in, const Pack& pack, float* out, bool accumul
     for (int i = thread; i < panel_parts * pixel_parts; i += running) {
       const Range panels = Share(maps_.panels, i % panel_parts, panel_parts);
       const Block block = Shape(static_cast<int>(panels.size()));
-      packed_[thread].Reserve(block.panels * block.taps * tap_floats());
       RunPanels(pack, panels,
                 {.in = in,
                  .out = out,
                  .accumulate = accumulate,
                  .part = i / panel_parts,
                  .parts = pixel_parts,
-                 .packed = packed_[thread].data()});
+                 .packed = scratch_.Take(thread, block.panels * block.taps * tap_floats())});
     }
   });
 }

@@ -27,7 +27,8 @@ class GatherPass {
   // Packs the weights of one tap for `panels` panels: to[p * pitch + i * kPanel + j], i < depth.
   using Pack = std::function<void(int tap, int first_panel, int panels, int64_t pitch, float* to)>;
 
-  GatherPass(const GatherMaps& maps, std::vector<TapGroup> groups, const Isa& isa);
+  GatherPass(const GatherMaps& maps, std::vector<TapGroup> groups, const Isa& isa,
+             Scratch& scratch);
   void Run(const float* in, const Pack& pack, float* out, bool accumulate);
 
  private:
@@ -60,7 +61,7 @@ class GatherPass {
   const GatherMaps maps_;
   const std::vector<TapGroup> groups_;
   const Isa& isa_;
-  std::vector<FloatMemory> packed_;  // [threads]
+  Scratch& scratch_;
 };
 
 }  // namespace ltml::kernels

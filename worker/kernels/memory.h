@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "common/base/pages.h"
 
@@ -21,6 +22,23 @@ class FloatMemory {
 
  private:
   base::Pages pages_;
+};
+
+// Memory of operations that run one after the other: a piece for each thread.
+class Scratch {
+ public:
+  // Before threads take theirs.
+  void Prepare(int threads) {
+    if (threads > static_cast<int>(pieces_.size())) pieces_.resize(threads);
+  }
+  // At least `floats`, which is the thread's until it takes again.
+  float* Take(int thread, int64_t floats) {
+    pieces_[thread].Reserve(floats);
+    return pieces_[thread].data();
+  }
+
+ private:
+  std::vector<FloatMemory> pieces_;
 };
 
 }  // namespace ltml::kernels

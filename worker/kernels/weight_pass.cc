@@ -16,9 +16,10 @@ int DivideUp(int a, int b) { return (a + b - 1) / b; }
 
 }  // namespace
 
-WeightPass::WeightPass(const ConvolutionShape& shape, const Isa& isa)
+WeightPass::WeightPass(const ConvolutionShape& shape, const Isa& isa, Scratch& scratch)
     : shape_(shape),
       isa_(isa),
+      scratch_(scratch),
       rows_(RowAxis(shape)),
       columns_(ColumnAxis(shape)),
       panels_(PaddedChannels(shape.out_channels) / kPanel),
@@ -35,7 +36,7 @@ WeightPass::WeightPass(const ConvolutionShape& shape, const Isa& isa)
 
 void WeightPass::Run(const float* x, const float* dy, float* dw) {
   const int threads = MaxThreads();
-  scratch_.resize(std::max<size_t>(scratch_.size(), threads));
+  scratch_.Prepare(threads);
   OnThreads([&](int thread, int running) {
     for (int part = thread; part < threads; part += running) {
       Task task = TaskOf(part, threads);
@@ -46,8 +47,7 @@ void WeightPass::Run(const float* x, const float* dy, float* dw) {
           (rows * packed_width_ * chunk_images_ * kTileRows + kTileSlack) * kTilesAtOnce;
       const int64_t dy_floats =
           int64_t{chunk_rows_} * columns_.out * chunk_images_ * task.panels.size() * kPanel;
-      scratch_[thread].Reserve(x_floats + kSlack + dy_floats);
-      task.packed_x = scratch_[thread].data();
+      task.packed_x = scratch_.Take(thread, x_floats + kSlack + dy_floats);
       task.packed_dy = task.packed_x + x_floats + kSlack;
       RunTask(task, {x, dy, dw});
     }

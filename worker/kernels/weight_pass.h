@@ -16,7 +16,7 @@ namespace ltml::kernels {
 // neighbours, so that small maps make long runs too.
 class WeightPass {
  public:
-  WeightPass(const ConvolutionShape& shape, const Isa& isa);
+  WeightPass(const ConvolutionShape& shape, const Isa& isa, Scratch& scratch);
   void Run(const float* x, const float* dy, float* dw);
 
  private:
@@ -55,6 +55,7 @@ class WeightPass {
 
   const ConvolutionShape shape_;
   const Isa& isa_;
+  Scratch& scratch_;
   const TapAxis rows_, columns_;
   const int panels_, tiles_;
   // A kernel of one row (column) needs only every stride-th row (column) of x.
@@ -62,7 +63,6 @@ class WeightPass {
   const int packed_width_;  // pixels of a packed row of x
   const int x_step_;        // packed pixels of x for each of dy along a row
   int chunk_images_ = 1, chunk_rows_ = 1;
-  std::vector<FloatMemory> scratch_;  // [threads]
 };
 
 }  // namespace ltml::kernels

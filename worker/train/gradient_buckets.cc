@@ -1,6 +1,7 @@
 #include "worker/train/gradient_buckets.h"
 
 #include <ATen/Parallel.h>
+#include <malloc.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
@@ -76,6 +77,7 @@ void GradientBuckets::Adopt() {
     parameter.mutable_grad() = ViewLike(i, memory_.all(Plane::kGradients));
     torch::autograd::impl::set_post_acc_grad_hooks(parameter, std::make_unique<Hook>(*this, i));
   }
+  ::malloc_trim(0);  // what the values lay in goes back to the system
 }
 
 GradientBuckets::~GradientBuckets() {

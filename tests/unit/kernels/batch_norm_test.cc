@@ -86,7 +86,7 @@ struct Case {
   std::vector<float> y = NoiseMap(200, kChannels, 1), x = NoiseMap(200, kChannels, 2),
                      dz = NoiseMap(200, kChannels, 3);
   Layer layer{kChannels, 10}, other{kChannels, 20};
-  FloatMemory scratch;
+  Scratch scratch;
 
   Case() {
     // Far from zero, where sums of squares would lose their digits.

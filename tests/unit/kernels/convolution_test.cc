@@ -45,6 +45,18 @@ struct Reference {
   }
 };
 
+// As an earlier operation may leave it.
+Scratch DirtyScratch() {
+  Scratch scratch;
+  const int threads = omp_get_max_threads();
+  scratch.Prepare(threads);
+  for (int thread = 0; thread < threads; ++thread) {
+    constexpr int64_t kFloats = int64_t{1} << 20;
+    std::fill_n(scratch.Take(thread, kFloats), kFloats, NAN);
+  }
+  return scratch;
+}
+
 // What the three passes give; results start as garbage, which must be overwritten.
 struct Results {
   std::vector<float> y, dx, dw;
@@ -52,7 +64,8 @@ struct Results {
   Results(const ConvolutionShape& s, const Isa& isa, const std::vector<float>& x,
           const std::vector<float>& w, const std::vector<float>& dy, bool data = true)
       : y(s.out_floats(), NAN), dx(data ? s.in_floats() : 0, NAN), dw(s.weights(), NAN) {
-    Convolution convolution(s, isa);
+    Scratch scratch = DirtyScratch();
+    Convolution convolution(s, isa, scratch);
     convolution.Forward(x.data(), w.data(), y.data());
     convolution.BackwardWeights(x.data(), dy.data(), dw.data());
     if (data) convolution.BackwardData(dy.data(), w.data(), dx.data(), false);
@@ -101,7 +114,8 @@ TEST_P(ConvolutionTest, GradientOfTheDataCanBeAdded) {
   std::vector<double> expected = Reference(s, x, w, dy).dx;
   std::vector<float> dx = MapFor(s, 4);
   for (size_t i = 0; i < expected.size(); ++i) expected[i] += dx[i];
-  Convolution(s, *BestIsa()).BackwardData(dy.data(), w.data(), dx.data(), true);
+  Scratch scratch;
+  Convolution(s, *BestIsa(), scratch).BackwardData(dy.data(), w.data(), dx.data(), true);
   ExpectNear(dx, expected, 1e-6);
 }
 

@@ -11,7 +11,7 @@ constexpr int kChannels = 20, kPadded = 32;
 // A norm that does y -> y + 0.1 for image 0 and y -> -y for image 1: two groups whose running
 // statistics were swapped in between.
 struct Norm {
-  FloatMemory scratch;
+  Scratch scratch;
   std::vector<float> weight = std::vector<float>(kChannels, 1.0f),
                      bias = std::vector<float>(kChannels, 0.1f),
                      mean = std::vector<float>(kChannels, 0.0f),
