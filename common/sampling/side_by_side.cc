@@ -93,12 +93,12 @@ LTML_AVX2 LTML_KERNEL void AddGamma(Block& keys) {
   LTML_FOR_VECTORS keys.of[v] = _mm256_add_epi64(keys.of[v], gamma);
 }
 
-// words = next where the lane still runs.
-LTML_AVX2 LTML_KERNEL void Keep(const Block& rounds, uint64_t round, const Block& next,
+// words = last where the lane has done its rounds.
+LTML_AVX2 LTML_KERNEL void Keep(const Block& rounds, uint64_t round, const Block& last,
                                 Block& words) {
   const __m256i now = _mm256_set1_epi64x(static_cast<int64_t>(round));
   LTML_FOR_VECTORS words.of[v] =
-      _mm256_blendv_epi8(words.of[v], next.of[v], _mm256_cmpgt_epi64(rounds.of[v], now));
+      _mm256_blendv_epi8(last.of[v], words.of[v], _mm256_cmpgt_epi64(rounds.of[v], now));
 }
 
 #endif
@@ -136,14 +136,18 @@ void SideBySide::RunPortable() {
 LTML_AVX2 void SideBySide::RunBlock(size_t first) {
   const Block side = Load(side_, first), rounds = Load(rounds_, first);
   Block left = Load(left_, first), right = Load(right_, first), key = Load(key_, first);
-  const uint64_t most = MostRounds(first);
+  const auto [fewest, most] = std::ranges::minmax(std::span(rounds_).subspan(first, kBlock));
   for (uint64_t round = 0; round < most; round += 2) {
-    const Block next_left = Round(left, right, key, side);
+    Block next_left = Round(left, right, key, side);
     AddGamma(key);
-    const Block next_right = Round(right, next_left, key, side);
+    Block next_right = Round(right, next_left, key, side);
     AddGamma(key);
-    Keep(rounds, round, next_left, left);
-    Keep(rounds, round, next_right, right);
+    if (round >= fewest) {
+      Keep(rounds, round, left, next_left);
+      Keep(rounds, round, right, next_right);
+    }
+    left = next_left;
+    right = next_right;
   }
   Store(left, left_, first);
   Store(right, right_, first);
