@@ -54,13 +54,10 @@ class SharedExchange final : public Exchange {
     return absl::OkStatus();
   }
 
-  // Nobody's gradients are read after the barrier, and nobody's weights change before the next
-  // step's.
+  // No gradient is read after the barrier, and no weight changes before that of the next Combine.
   absl::Status Update(Optimizer& optimizer, const UpdateTime& time) override {
     optimizer.Step(time.step, time.learning_rate);
-    LTML_RETURN_IF_ERROR(shared_.Barrier(time.limit));
-    CopyOthers(Plane::kValues);
-    return absl::OkStatus();
+    return shared_.Barrier(time.limit);
   }
 
   at::Tensor SummedGradient(int bucket) const override {

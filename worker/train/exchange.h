@@ -40,9 +40,9 @@ class Exchange {
 std::unique_ptr<Exchange> MakeAllReduceExchange(const ParameterMemory& memory,
                                                 Collective& collective);
 
-// Where ranks share memory: each updates its part of the weights from the gradients of all, which
-// it reads where they are, and copies the other parts (Rajbhandari et al. 2020, "ZeRO", stage 1).
-// Of the moments a rank has its own part only.
+// Where ranks share memory, and with it the weights: each updates its part of them from the
+// gradients of all, which it reads where they are.  Of the moments a rank has its own part only
+// (Rajbhandari et al. 2020, "ZeRO", stage 1).
 std::unique_ptr<Exchange> MakeSharedExchange(const ParameterMemory& memory);
 
 }  // namespace ltml::train

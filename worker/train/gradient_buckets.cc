@@ -72,7 +72,7 @@ void GradientBuckets::Adopt() {
   for (int i = 0; i < std::ssize(set_.parameters); ++i) {
     at::Tensor& parameter = set_.parameters[i].tensor;
     at::Tensor values = ViewLike(i, memory_.all(Plane::kValues));
-    values.copy_(parameter);
+    if (memory_.has_own_values()) values.copy_(parameter);
     parameter.set_data(values);
     parameter.mutable_grad() = ViewLike(i, memory_.all(Plane::kGradients));
     torch::autograd::impl::set_post_acc_grad_hooks(parameter, std::make_unique<Hook>(*this, i));

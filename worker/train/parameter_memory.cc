@@ -24,11 +24,11 @@ ParameterMemory::ParameterMemory(const ParameterMemoryOptions& options,
     if (shared.ok()) shared_ = *std::move(shared);
   }
   if (shared_ != nullptr) {
-    MakeTensors(shared_->part(rank_), shared_);
+    MakeTensors(shared_->part(0), shared_->part(rank_), shared_);
     return;
   }
   const auto pages = std::make_shared<base::Pages>(static_cast<size_t>(bytes));
-  MakeTensors(pages->data(), pages);
+  MakeTensors(pages->data(), pages->data(), pages);
 }
 
 void ParameterMemory::MakeTensorsOnDevice() {
@@ -56,12 +56,14 @@ int64_t ParameterMemory::Lay() {
   return bytes;
 }
 
-void ParameterMemory::MakeTensors(std::byte* own, const std::shared_ptr<void>& owner) {
+void ParameterMemory::MakeTensors(std::byte* values, std::byte* own,
+                                  const std::shared_ptr<void>& owner) {
   for (int plane = 0; plane < kPlanes; ++plane) {
+    std::byte* const from = plane == static_cast<int>(Plane::kValues) ? values : own;
     flat_[plane].resize(layout_.bucket_elements.size());
     for (size_t bucket = 0; bucket < offsets_[plane].size(); ++bucket) {
       flat_[plane][bucket] = at::from_blob(
-          own + offsets_[plane][bucket], {layout_.bucket_elements[bucket]}, [owner](void*) {},
+          from + offsets_[plane][bucket], {layout_.bucket_elements[bucket]}, [owner](void*) {},
           options_);
     }
   }

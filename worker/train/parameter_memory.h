@@ -28,7 +28,7 @@ struct ParameterMemoryOptions {
 
 // The flat memory of all parameters: in host memory one piece, shared between the ranks where they
 // can share, else private, on huge pages; on a GPU a piece a bucket and plane.  Its tensors keep it
-// alive.
+// alive.  Ranks that share memory have one set of values, which lies with rank 0.
 class ParameterMemory {
  public:
   ParameterMemory(const ParameterMemoryOptions& options, const Collective& collective,
@@ -44,6 +44,7 @@ class ParameterMemory {
 
   // Null where the memory is this rank's alone.
   SharedMemory* shared() const { return shared_.get(); }
+  bool has_own_values() const { return shared_ == nullptr || rank_ == 0; }
   // Where rank `rank` has the same bucket, or its tail.  Only with shared memory.
   std::byte* peer(int rank, Plane plane, int bucket) const;
   double* peer_tail(int rank) const;
@@ -54,7 +55,7 @@ class ParameterMemory {
  private:
   int64_t Lay();
   void MakeTensorsOnDevice();
-  void MakeTensors(std::byte* own, const std::shared_ptr<void>& owner);
+  void MakeTensors(std::byte* values, std::byte* own, const std::shared_ptr<void>& owner);
 
   const BucketLayout layout_;
   const at::TensorOptions options_;

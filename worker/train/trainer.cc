@@ -181,7 +181,9 @@ absl::Status Trainer::BroadcastWeights(std::chrono::nanoseconds timeout) {
     Implementation& all = *implementation_;
     std::vector<at::Tensor> flat;
     if (all.completed > 0) flat = all.optimizer.FlatState();  // zero on all ranks before
-    for (const at::Tensor& values : all.memory.all(Plane::kValues)) flat.push_back(values);
+    if (all.memory.shared() == nullptr) {
+      for (const at::Tensor& values : all.memory.all(Plane::kValues)) flat.push_back(values);
+    }
     const auto& buffers = all.ports.network.buffers();
     const at::Tensor gathered = Gathered(buffers, all.tensors);
     flat.push_back(gathered);

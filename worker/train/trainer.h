@@ -91,8 +91,9 @@ class Trainer {
                                                          const TrainerPorts& ports);
   ~Trainer();
 
-  // Sends rank 0's parameters, buffers and, after Restore, optimiser state to all ranks and checks
-  // by digest that all hold the same.  Internal names the rank that does not.
+  // Before the first step: sends rank 0's parameters, which ranks with shared memory have in
+  // common, buffers and, after Restore, optimiser state to all ranks, and checks by digest that all
+  // hold the same.  Internal names the rank that does not.
   absl::Status BroadcastWeights(std::chrono::nanoseconds timeout);
 
   // Trains until `step` steps are completed or a command is agreed on, which is returned; the step

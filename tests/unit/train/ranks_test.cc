@@ -171,6 +171,21 @@ TEST(Ranks, WithSharedMemoryThreeHaveTheBitsOfTheAllReduce) {
   ExpectSharingChangesNothing(SharedSetup(OptimizerKind::kSgd), 3, 0);
 }
 
+TEST(Ranks, WithSharedMemoryThereIsOneSetOfWeights) {
+  const JobSetup setup = SharedSetup(OptimizerKind::kSgd);
+  Coordinator coordinator(2, setup.network.classes, 0.9, setup.options.window);
+  RunRanks(2, [&](Collective& collective) {
+    RankJob job(setup, collective, coordinator,
+                [&](int64_t bytes) { return collective::ShareMemory(collective, bytes, kLimit); });
+    ASSERT_TRUE(job.trainer->BroadcastWeights(kLimit).ok());
+    const at::Tensor weight = job.network->parameters().front().tensor.detach();
+    if (collective.rank() == 1) weight.fill_(7);
+    int64_t none = 0;
+    ASSERT_TRUE(collective.AllReduceSum({&none, 1, ElementType::kInt64}, kLimit).ok());
+    EXPECT_TRUE(weight.eq(7).all().item<bool>()) << "rank " << collective.rank();
+  });
+}
+
 TEST(Ranks, WithoutSharedMemoryTheyGoOnWithTheAllReduce) {
   const JobSetup setup = SharedSetup(OptimizerKind::kSgd);
   Coordinator coordinator(2, setup.network.classes, 0.9, setup.options.window);
