@@ -186,6 +186,33 @@ TEST(GpuGuard, NamesTheParameterAndAppliesNothing) {
   });
 }
 
+// The host has given the GPU the update before it knows: the GPU makes it one that changes nothing.
+TEST(GpuGuard, AFaultyStepChangesNothing) {
+  for (const OptimizerKind kind : {OptimizerKind::kSgd, OptimizerKind::kAdamW}) {
+    OnGpus(1, [&](Collective& collective, at::Device device) {
+      JobSetup setup = Job(kind);
+      setup.network.device = device;
+      Coordinator coordinator(1, setup.network.classes, 0.9, setup.options.window);
+      RankJob job(setup, collective, coordinator);
+      job.batches.spoil_step = 2;
+      ASSERT_TRUE(job.trainer->RunUntil(2).ok());
+      std::vector<at::Tensor> before, after;
+      for (const auto& named : job.network->parameters()) before.push_back(named.tensor.clone());
+      for (const auto& named : job.trainer->OptimizerTensors()) {
+        before.push_back(named.tensor.clone());
+      }
+      const auto result = job.trainer->RunUntil(3);
+      EXPECT_EQ(result.status().code(), absl::StatusCode::kOutOfRange) << result.status();
+      EXPECT_NE(std::string(result.status().message()).find("rank 0: the loss of step 3"),
+                std::string::npos)
+          << result.status();
+      for (const auto& named : job.network->parameters()) after.push_back(named.tensor);
+      for (const auto& named : job.trainer->OptimizerTensors()) after.push_back(named.tensor);
+      for (size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(at::equal(after[i], before[i])) << i;
+    });
+  }
+}
+
 TEST(GpuMoments, AreThoseOfTheProcessor) {
   const int classes = 7;
   const at::Tensor z_BK = at::randn({128, classes}, at::kFloat) * 300;
@@ -195,7 +222,7 @@ TEST(GpuMoments, AreThoseOfTheProcessor) {
                std::span(y_BK.const_data_ptr<float>(), y_BK.numel()));
   TensorMoments moments(classes, at::kCUDA);
   moments.Add(statistics::kUniform, z_BK.cuda(), y_BK.cuda());
-  moments.MoveTo(got);
+  ASSERT_TRUE(moments.MoveTo(got, kGpuLimit).ok());
   EXPECT_EQ(got, expected);
 }
 

@@ -47,10 +47,8 @@ absl::StatusOr<Command> Trainer::Implementation::Step() {
   LTML_RETURN_IF_ERROR(EnterWindow());
   LTML_ASSIGN_OR_RETURN(const Batch* batch, NextBatch());
   const Pass pass = ForwardBackward(*batch);
-  FillTail(*batch, pass.loss);
-  LTML_RETURN_IF_ERROR(Reduce());
-  LTML_RETURN_IF_ERROR(Guard());
-  LTML_RETURN_IF_ERROR(Apply(*batch, pass));
+  LTML_RETURN_IF_ERROR(by_operators ? FinishOnDevice(*batch, pass) : FinishOnHost(*batch, pass));
+  ++completed;
   clock.AddStep(begin, Clock::now(), ImagesOfStep());
   ports.monitor.Progress(Phase::kStep, completed, completed);
   Report();
@@ -59,7 +57,7 @@ absl::StatusOr<Command> Trainer::Implementation::Step() {
 
 absl::Status Trainer::Implementation::EnterWindow() {
   const Clock::time_point begin = Clock::now();
-  if (completed % options.window == 0) moments.MoveTo(windows.open());
+  if (completed % options.window == 0) LTML_RETURN_IF_ERROR(MoveMoments());
   LTML_ASSIGN_OR_RETURN(const Grant* grant, windows.Enter(completed, options.grant_limit));
   if (grant == nullptr) return absl::OkStatus();
   compensation.Renew(grant->compensation);
@@ -121,24 +119,57 @@ Trainer::Implementation::Pass Trainer::Implementation::ForwardBackward(const Bat
   return {.y_BK = y_BK, .logits = logits, .loss = terms};
 }
 
-void Trainer::Implementation::FillTail(const Batch& batch, const model::LossTerms& loss) {
-  const double weight = static_cast<double>(batch.uniform_images + batch.rebalanced_images) /
-                        static_cast<double>(ImagesOfStep());
-  const Command command = ports.collective.rank() == 0 ? ports.monitor.Poll() : Command::kNone;
-  if (by_operators) {
-    tail.Fill(weight, loss, command, buckets.UnsoundCode());
-  } else {
-    tail.Fill(weight, PartsOf(loss), command, buckets.unsound_parameter());
-  }
+double Trainer::Implementation::WeightOf(const Batch& batch) const {
+  return static_cast<double>(batch.uniform_images + batch.rebalanced_images) /
+         static_cast<double>(ImagesOfStep());
 }
 
-absl::Status Trainer::Implementation::Reduce() {
-  const Stopwatch waited(tensors.device());
+Command Trainer::Implementation::PolledCommand() {
+  return ports.collective.rank() == 0 ? ports.monitor.Poll() : Command::kNone;
+}
+
+UpdateTime Trainer::Implementation::TimeOfUpdate() const {
+  return {.step = completed,
+          .learning_rate = LearningRate(options, completed),
+          .limit = options.step_limit};
+}
+
+// Sums, looks, and then updates.
+absl::Status Trainer::Implementation::FinishOnHost(const Batch& batch, const Pass& pass) {
+  tail.Fill(WeightOf(batch), PartsOf(pass.loss), PolledCommand(), buckets.unsound_parameter());
+  Stopwatch waited(tensors.device());
   LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));
+  LTML_RETURN_IF_ERROR(exchange->Await(options.step_limit));
+  waited.Stop();
   clock.AddCollectiveWait(waited.Elapsed());
   buckets.Finish();
   tail.Finish();
+  LTML_RETURN_IF_ERROR(Guard());
+  tail.StoreRunningStatistics();
+  LTML_RETURN_IF_ERROR(exchange->Update(optimizer, TimeOfUpdate()));
+  AddMoments(batch, pass.logits);
   return absl::OkStatus();
+}
+
+// Everything is given to the device before the host looks at anything; a fault that shows makes the
+// update there one that changes nothing.  The moments of a faulty step are never read.
+absl::Status Trainer::Implementation::FinishOnDevice(const Batch& batch, const Pass& pass) {
+  AddMomentsOnDevice(batch, pass);
+  tail.Fill(WeightOf(batch), pass.loss, buckets.UnsoundCode());
+  tail.SetCommand(PolledCommand());
+  Stopwatch waited(tensors.device());
+  LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));
+  waited.Stop();
+  UpdateTime time = TimeOfUpdate();
+  time.faulty = tail.Faulty();
+  tail.BeginFetch();
+  tail.StoreRunningStatistics(time.faulty);
+  LTML_RETURN_IF_ERROR(exchange->Update(optimizer, time));
+  LTML_RETURN_IF_ERROR(exchange->Await(options.step_limit));
+  LTML_RETURN_IF_ERROR(tail.Fetch(options.step_limit));
+  buckets.Finish();
+  clock.AddCollectiveWait(waited.Elapsed());
+  return Guard();
 }
 
 // Works on summed values alone, so every rank decides alike without another collective.
@@ -158,29 +189,23 @@ absl::Status Trainer::Implementation::Guard() const {
       tail.loss().ToString()));
 }
 
-absl::Status Trainer::Implementation::Apply(const Batch& batch, const Pass& pass) {
-  tail.StoreRunningStatistics();
-  LTML_RETURN_IF_ERROR(
-      exchange->Update(optimizer, {.step = completed,
-                                   .learning_rate = LearningRate(options, completed),
-                                   .limit = options.step_limit}));
-  AddMoments(batch, pass);
-  ++completed;
-  return absl::OkStatus();
-}
-
-void Trainer::Implementation::AddMoments(const Batch& batch, const Pass& pass) {
-  const auto& [y_BK, logits, loss] = pass;
-  const int64_t uniform = batch.uniform_images, rebalanced = batch.rebalanced_images;
-  if (by_operators) {
-    moments.Add(statistics::kUniform, logits.u, y_BK.narrow(0, 0, uniform));
-    moments.Add(statistics::kRebalanced, logits.r, y_BK.narrow(0, uniform, rebalanced));
-    return;
-  }
+void Trainer::Implementation::AddMoments(const Batch& batch, const model::Logits& logits) {
   const std::span<const float> labels_BK = batch.labels_BK;
-  const auto split = static_cast<size_t>(uniform * classes);
+  const auto split = static_cast<size_t>(batch.uniform_images * classes);
   AddTo(windows.open(), statistics::kUniform, logits.u, labels_BK.first(split));
   AddTo(windows.open(), statistics::kRebalanced, logits.r, labels_BK.subspan(split));
+}
+
+void Trainer::Implementation::AddMomentsOnDevice(const Batch& batch, const Pass& pass) {
+  const int64_t uniform = batch.uniform_images;
+  moments.Add(statistics::kUniform, pass.logits.u, pass.y_BK.narrow(0, 0, uniform));
+  moments.Add(statistics::kRebalanced, pass.logits.r,
+              pass.y_BK.narrow(0, uniform, batch.rebalanced_images));
+}
+
+absl::Status Trainer::Implementation::MoveMoments() {
+  if (!by_operators) return absl::OkStatus();
+  return moments.MoveTo(windows.open(), options.step_limit);
 }
 
 void Trainer::Implementation::Report() {

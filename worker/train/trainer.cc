@@ -10,6 +10,7 @@
 
 #include "common/base/status_macros.h"
 #include "worker/model/torch_status.h"
+#include "worker/train/device_mark.h"
 #include "worker/train/same_weights.h"
 #include "worker/train/trainer_implementation.h"
 
@@ -187,6 +188,7 @@ absl::Status Trainer::BroadcastWeights(std::chrono::nanoseconds timeout) {
     flat.push_back(gathered);
     LTML_RETURN_IF_ERROR(BroadcastFlat(flat, all.ports.collective, timeout));
     Scatter(gathered, buffers);
+    LTML_RETURN_IF_ERROR(AwaitDevice(all.tensors.device(), "the weights of rank 0", timeout));
     return CheckSame(flat, all.ports.collective, timeout);
   });
 }
@@ -198,10 +200,10 @@ absl::StatusOr<Command> Trainer::RunUntil(int64_t step) {
     while (all.completed < std::min(step, all.options.steps)) {
       LTML_ASSIGN_OR_RETURN(const Command command, all.Step());
       if (command == Command::kNone) continue;
-      all.moments.MoveTo(all.windows.open());
+      LTML_RETURN_IF_ERROR(all.MoveMoments());
       return command;
     }
-    all.moments.MoveTo(all.windows.open());
+    LTML_RETURN_IF_ERROR(all.MoveMoments());
     return Command::kNone;
   });
 }

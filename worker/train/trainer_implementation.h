@@ -38,11 +38,15 @@ struct Trainer::Implementation {
   absl::Status CheckBatch(const Batch& batch) const;
   at::Tensor PixelsOf(const Batch& batch) const;
   Pass ForwardBackward(const Batch& batch);
-  void FillTail(const Batch& batch, const model::LossTerms& loss);
-  absl::Status Reduce();
+  absl::Status FinishOnHost(const Batch& batch, const Pass& pass);
+  absl::Status FinishOnDevice(const Batch& batch, const Pass& pass);
+  double WeightOf(const Batch& batch) const;
+  Command PolledCommand();
+  UpdateTime TimeOfUpdate() const;
   absl::Status Guard() const;
-  absl::Status Apply(const Batch& batch, const Pass& pass);
-  void AddMoments(const Batch& batch, const Pass& pass);
+  void AddMoments(const Batch& batch, const model::Logits& logits);
+  void AddMomentsOnDevice(const Batch& batch, const Pass& pass);
+  absl::Status MoveMoments();
   void Report();
   void ReportStep();
   int64_t ImagesOfStep() const { return streams * options.global_batch; }
