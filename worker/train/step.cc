@@ -16,13 +16,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr bool kNonBlocking = true;
-
-// Memory of a batch as a tensor, without a copy.  Torch has no view of constants.
-at::Tensor TensorOver(std::span<const float> values, at::IntArrayRef shape) {
-  return at::from_blob(const_cast<float*>(values.data()), shape, at::kFloat);
-}
-
 double ValueOf(const at::Tensor& scalar) { return scalar.defined() ? scalar.item<double>() : 0.0; }
 
 LossParts PartsOf(const model::LossTerms& terms) {
@@ -45,9 +38,9 @@ void AddTo(statistics::WindowSums& sums, statistics::Branch branch, const at::Te
 absl::StatusOr<Command> Trainer::Implementation::Step() {
   const Clock::time_point begin = Clock::now();
   LTML_RETURN_IF_ERROR(EnterWindow());
-  LTML_ASSIGN_OR_RETURN(const Batch* batch, NextBatch());
-  const Pass pass = ForwardBackward(*batch);
-  LTML_RETURN_IF_ERROR(by_operators ? FinishOnDevice(*batch, pass) : FinishOnHost(*batch, pass));
+  LTML_ASSIGN_OR_RETURN(const StepImages images, NextImages());
+  const Pass pass = ForwardBackward(images);
+  LTML_RETURN_IF_ERROR(by_operators ? FinishOnDevice(images, pass) : FinishOnHost(images, pass));
   ++completed;
   clock.AddStep(begin, Clock::now(), ImagesOfStep());
   ports.monitor.Progress(Phase::kStep, completed, completed);
@@ -65,63 +58,32 @@ absl::Status Trainer::Implementation::EnterWindow() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<const Batch*> Trainer::Implementation::NextBatch() {
+absl::StatusOr<StepImages> Trainer::Implementation::NextImages() {
   const Clock::time_point begin = Clock::now();
-  LTML_ASSIGN_OR_RETURN(const Batch* batch, ports.batches.Next(completed, options.step_limit));
+  LTML_ASSIGN_OR_RETURN(StepImages images, feed.Next(completed, options.step_limit));
   clock.AddDataWait(begin, Clock::now());
-  LTML_RETURN_IF_ERROR(CheckBatch(*batch));
-  return batch;
+  return images;
 }
 
-absl::Status Trainer::Implementation::CheckBatch(const Batch& batch) const {
-  const int64_t images = batch.uniform_images + batch.rebalanced_images;
-  const int64_t pixels = images * 3 * options.image_size * options.image_size;
-  if (batch.step == completed && images > 0 && std::ssize(batch.pixels_B3HW) == pixels &&
-      std::ssize(batch.labels_BK) == images * classes) {
-    return absl::OkStatus();
-  }
-  return absl::InternalError(fmt::format(
-      "rank {} asked for the images of step {} and got step {}: {} + {} images, {} pixel values "
-      "(expected {}), {} labels (expected {})",
-      ports.collective.rank(), completed, batch.step, batch.uniform_images, batch.rebalanced_images,
-      batch.pixels_B3HW.size(), pixels, batch.labels_BK.size(), images * classes));
-}
-
-// A copy to a GPU goes on by itself where the batch lies in pinned memory.
-at::Tensor Trainer::Implementation::PixelsOf(const Batch& batch) const {
-  const int64_t images = batch.uniform_images + batch.rebalanced_images;
-  const int64_t size = options.image_size;
-  if (!options.channels_last_pixels) {
-    return TensorOver(batch.pixels_B3HW, {images, 3, size, size}).to(tensors, kNonBlocking);
-  }
-  return TensorOver(batch.pixels_B3HW, {images, size, size, 3})
-      .to(tensors, kNonBlocking)
-      .permute({0, 3, 1, 2});
-}
-
-Trainer::Implementation::Pass Trainer::Implementation::ForwardBackward(const Batch& batch) {
+Trainer::Implementation::Pass Trainer::Implementation::ForwardBackward(const StepImages& images) {
   const at::AutoGradMode with_gradient(true);
-  const int64_t images = batch.uniform_images + batch.rebalanced_images;
-  const at::Tensor x_B3HW = PixelsOf(batch);
-  const at::Tensor y_BK = TensorOver(batch.labels_BK, {images, classes}).to(tensors, kNonBlocking);
   const model::Logits logits = options.frozen_batch_norm
-                                   ? ports.network.ForwardFrozen(x_B3HW, batch.uniform_images)
-                                   : ports.network.Forward(x_B3HW, batch.uniform_images);
+                                   ? ports.network.ForwardFrozen(images.x_B3HW, images.uniform)
+                                   : ports.network.Forward(images.x_B3HW, images.uniform);
   const model::LossTerms terms = model::Loss(
-      logits, y_BK.narrow(0, 0, batch.uniform_images),
-      y_BK.narrow(0, batch.uniform_images, batch.rebalanced_images), rho_K, compensation.tensors(),
+      logits, images.y_BK.narrow(0, 0, images.uniform),
+      images.y_BK.narrow(0, images.uniform, images.rebalanced), rho_K, compensation.tensors(),
       {.weighting = options.weighting,
        .consistency = options.consistency,
        .global_batch = options.global_batch});
   buckets.Begin();
   terms.total.backward();
   buckets.StartRemaining();
-  return {.y_BK = y_BK, .logits = logits, .loss = terms};
+  return {.logits = logits, .loss = terms};
 }
 
-double Trainer::Implementation::WeightOf(const Batch& batch) const {
-  return static_cast<double>(batch.uniform_images + batch.rebalanced_images) /
-         static_cast<double>(ImagesOfStep());
+double Trainer::Implementation::WeightOf(const StepImages& images) const {
+  return static_cast<double>(images.rows()) / static_cast<double>(ImagesOfStep());
 }
 
 Command Trainer::Implementation::PolledCommand() {
@@ -135,8 +97,8 @@ UpdateTime Trainer::Implementation::TimeOfUpdate() const {
 }
 
 // Sums, looks, and then updates.
-absl::Status Trainer::Implementation::FinishOnHost(const Batch& batch, const Pass& pass) {
-  tail.Fill(WeightOf(batch), PartsOf(pass.loss), PolledCommand(), buckets.unsound_parameter());
+absl::Status Trainer::Implementation::FinishOnHost(const StepImages& images, const Pass& pass) {
+  tail.Fill(WeightOf(images), PartsOf(pass.loss), PolledCommand(), buckets.unsound_parameter());
   Stopwatch waited(tensors.device());
   LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));
   LTML_RETURN_IF_ERROR(exchange->Await(options.step_limit));
@@ -147,15 +109,15 @@ absl::Status Trainer::Implementation::FinishOnHost(const Batch& batch, const Pas
   LTML_RETURN_IF_ERROR(Guard());
   tail.StoreRunningStatistics();
   LTML_RETURN_IF_ERROR(exchange->Update(optimizer, TimeOfUpdate()));
-  AddMoments(batch, pass.logits);
+  AddMoments(images, pass.logits);
   return absl::OkStatus();
 }
 
 // Everything is given to the device before the host looks at anything; a fault that shows makes the
 // update there one that changes nothing.  The moments of a faulty step are never read.
-absl::Status Trainer::Implementation::FinishOnDevice(const Batch& batch, const Pass& pass) {
-  AddMomentsOnDevice(batch, pass);
-  tail.Fill(WeightOf(batch), pass.loss, buckets.UnsoundCode());
+absl::Status Trainer::Implementation::FinishOnDevice(const StepImages& images, const Pass& pass) {
+  AddMomentsOnDevice(images, pass.logits);
+  tail.Fill(WeightOf(images), pass.loss, buckets.UnsoundCode());
   tail.SetCommand(PolledCommand());
   Stopwatch waited(tensors.device());
   LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));
@@ -165,6 +127,7 @@ absl::Status Trainer::Implementation::FinishOnDevice(const Batch& batch, const P
   tail.BeginFetch();
   tail.StoreRunningStatistics(time.faulty);
   LTML_RETURN_IF_ERROR(exchange->Update(optimizer, time));
+  feed.Ahead(completed);
   LTML_RETURN_IF_ERROR(exchange->Await(options.step_limit));
   LTML_RETURN_IF_ERROR(tail.Fetch(options.step_limit));
   buckets.Finish();
@@ -189,18 +152,17 @@ absl::Status Trainer::Implementation::Guard() const {
       tail.loss().ToString()));
 }
 
-void Trainer::Implementation::AddMoments(const Batch& batch, const model::Logits& logits) {
-  const std::span<const float> labels_BK = batch.labels_BK;
-  const auto split = static_cast<size_t>(batch.uniform_images * classes);
-  AddTo(windows.open(), statistics::kUniform, logits.u, labels_BK.first(split));
-  AddTo(windows.open(), statistics::kRebalanced, logits.r, labels_BK.subspan(split));
+void Trainer::Implementation::AddMoments(const StepImages& images, const model::Logits& logits) {
+  const auto split = static_cast<size_t>(images.uniform * classes);
+  AddTo(windows.open(), statistics::kUniform, logits.u, images.labels_BK.first(split));
+  AddTo(windows.open(), statistics::kRebalanced, logits.r, images.labels_BK.subspan(split));
 }
 
-void Trainer::Implementation::AddMomentsOnDevice(const Batch& batch, const Pass& pass) {
-  const int64_t uniform = batch.uniform_images;
-  moments.Add(statistics::kUniform, pass.logits.u, pass.y_BK.narrow(0, 0, uniform));
-  moments.Add(statistics::kRebalanced, pass.logits.r,
-              pass.y_BK.narrow(0, uniform, batch.rebalanced_images));
+void Trainer::Implementation::AddMomentsOnDevice(const StepImages& images,
+                                                 const model::Logits& logits) {
+  moments.Add(statistics::kUniform, logits.u, images.y_BK.narrow(0, 0, images.uniform));
+  moments.Add(statistics::kRebalanced, logits.r,
+              images.y_BK.narrow(0, images.uniform, images.rebalanced));
 }
 
 absl::Status Trainer::Implementation::MoveMoments() {

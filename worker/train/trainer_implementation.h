@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "worker/train/batch_feed.h"
 #include "worker/train/compensation_set.h"
 #include "worker/train/exchange.h"
 #include "worker/train/gradient_buckets.h"
@@ -29,23 +30,20 @@ struct Trainer::Implementation {
   std::vector<model::NamedTensor> Parameters() const;
 
   struct Pass {
-    at::Tensor y_BK;
     model::Logits logits;
     model::LossTerms loss;
   };
   absl::Status EnterWindow();
-  absl::StatusOr<const Batch*> NextBatch();
-  absl::Status CheckBatch(const Batch& batch) const;
-  at::Tensor PixelsOf(const Batch& batch) const;
-  Pass ForwardBackward(const Batch& batch);
-  absl::Status FinishOnHost(const Batch& batch, const Pass& pass);
-  absl::Status FinishOnDevice(const Batch& batch, const Pass& pass);
-  double WeightOf(const Batch& batch) const;
+  absl::StatusOr<StepImages> NextImages();
+  Pass ForwardBackward(const StepImages& images);
+  absl::Status FinishOnHost(const StepImages& images, const Pass& pass);
+  absl::Status FinishOnDevice(const StepImages& images, const Pass& pass);
+  double WeightOf(const StepImages& images) const;
   Command PolledCommand();
   UpdateTime TimeOfUpdate() const;
   absl::Status Guard() const;
-  void AddMoments(const Batch& batch, const model::Logits& logits);
-  void AddMomentsOnDevice(const Batch& batch, const Pass& pass);
+  void AddMoments(const StepImages& images, const model::Logits& logits);
+  void AddMomentsOnDevice(const StepImages& images, const model::Logits& logits);
   absl::Status MoveMoments();
   void Report();
   void ReportStep();
@@ -58,6 +56,7 @@ struct Trainer::Implementation {
   const at::TensorOptions tensors;  // type and device of the network
   const bool by_operators;
   const at::Tensor rho_K;
+  BatchFeed feed;
   CompensationSet compensation;
   ParameterMemory memory;
   std::unique_ptr<Exchange> exchange;
