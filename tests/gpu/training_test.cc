@@ -7,6 +7,7 @@
 #include "worker/collective/by_memory.h"
 #include "worker/collective/collectives.h"
 #include "worker/collective/nccl.h"
+#include "worker/graph/cuda_graph.h"
 #include "worker/train/tensor_moments.h"
 
 namespace ltml::train {
@@ -50,11 +51,11 @@ struct Outcome {
   std::vector<RankTimes> times;
 };
 
-void Run(const JobSetup& setup, Collective& collective, Coordinator& coordinator,
-         Outcome& outcome) {
-  RankJob job(setup, collective, coordinator);
+void Run(const JobSetup& setup, Collective& collective, Coordinator& coordinator, Outcome& outcome,
+         int64_t steps = 8, GraphRecorder* graph = nullptr) {
+  RankJob job(setup, collective, coordinator, {}, graph);
   ASSERT_TRUE(job.trainer->BroadcastWeights(kGpuLimit).ok());
-  const auto done = job.trainer->RunUntil(8);
+  const auto done = job.trainer->RunUntil(steps);
   ASSERT_TRUE(done.ok()) << done.status();
   const auto snapshot = job.trainer->SnapshotStatistics(kGpuLimit);
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
@@ -162,6 +163,95 @@ TEST(GpuTraining, TheTimeThatCommunicationCostsIsMeasured) {
     EXPECT_GE(times.collective_wait_seconds, 0);
     EXPECT_GE(times.compute_seconds, 0);
   }
+}
+
+// CUDA's graphs, counted; with `spoil` the host looks at a value in what is recorded, which CUDA
+// does not allow.
+class CountedGraph final : public GraphRecorder {
+ public:
+  CountedGraph(at::Device device, bool spoil)
+      : device_(device), spoil_(spoil), inner_(graph::MakeCudaGraph(device)) {}
+
+  absl::Status Record(const std::function<void()>& work) override {
+    return inner_->Record([&] {
+      work();
+      if (spoil_) (void)at::ones({}, at::TensorOptions(device_)).item<float>();
+    });
+  }
+  void Run(const std::function<void()>& work) override { inner_->Run(work); }
+  void Replay() override {
+    ++replays;
+    inner_->Replay();
+  }
+  int replays = 0;
+
+ private:
+  const at::Device device_;
+  const bool spoil_;
+  const std::unique_ptr<GraphRecorder> inner_;
+};
+
+enum class Graph { kNone, kWhole, kSpoiled };
+
+Outcome TwentySteps(JobSetup setup, int world_size, Graph kind) {
+  Outcome outcome;
+  Coordinator coordinator(world_size, setup.network.classes, 0.9, setup.options.window);
+  OnGpus(world_size, [&](Collective& collective, at::Device device) {
+    JobSetup here = setup;
+    here.network.device = device;
+    CountedGraph graph(device, kind == Graph::kSpoiled);
+    Run(here, collective, coordinator, outcome, 20, kind == Graph::kNone ? nullptr : &graph);
+    EXPECT_EQ(graph.replays, kind == Graph::kWhole ? 20 - StepGraph::kPlainSteps : 0);
+  });
+  return outcome;
+}
+
+void ExpectEqual(const Outcome& got, const Outcome& expected) {
+  ASSERT_EQ(got.tensors.size(), expected.tensors.size());
+  for (size_t i = 0; i < got.tensors.size(); ++i) {
+    EXPECT_TRUE(at::equal(got.tensors[i].tensor, expected.tensors[i].tensor))
+        << got.tensors[i].name;
+  }
+  EXPECT_EQ(got.open, expected.open);
+  ASSERT_EQ(got.reports.size(), expected.reports.size());
+  for (size_t i = 0; i < got.reports.size(); ++i) {
+    EXPECT_EQ(got.reports[i].loss, expected.reports[i].loss) << "step " << i + 1;
+  }
+}
+
+JobSetup JobOfNumbers(OptimizerKind kind, bool bfloat16, CompensationMode compensation) {
+  at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setBenchmarkCuDNN(false);
+  JobSetup setup = Job(kind);
+  setup.network.type = at::kFloat;
+  setup.network.bfloat16 = bfloat16;
+  setup.options.compensation = compensation;
+  setup.options.warmup_steps = 10;  // another learning rate every step
+  return setup;
+}
+
+// What LTML_CUDA_GRAPH=1 switches on in ltml-worker-cuda.
+TEST(GpuGraph, StepsHaveTheBitsOfPlainOnes) {
+  for (const OptimizerKind kind : {OptimizerKind::kSgd, OptimizerKind::kAdamW}) {
+    for (const bool bfloat16 : {false, true}) {
+      for (const auto mode : {CompensationMode::kStatistics, CompensationMode::kLearnable}) {
+        const JobSetup setup = JobOfNumbers(kind, bfloat16, mode);
+        ExpectEqual(TwentySteps(setup, 1, Graph::kWhole), TwentySteps(setup, 1, Graph::kNone));
+      }
+    }
+  }
+}
+
+TEST(GpuGraph, SeveralGpusHaveTheBitsOfPlainOnes) {
+  if (Devices() < 2) GTEST_SKIP() << "one CUDA device: several ranks were not tested";
+  const JobSetup setup = JobOfNumbers(OptimizerKind::kSgd, false, CompensationMode::kStatistics);
+  ExpectEqual(TwentySteps(setup, 2, Graph::kWhole), TwentySteps(setup, 2, Graph::kNone));
+}
+
+// The capture ends in good order, and plain steps go on as if there had been none.
+TEST(GpuGraph, WhatCannotBeRecordedLeavesPlainSteps) {
+  const JobSetup setup = JobOfNumbers(OptimizerKind::kSgd, false, CompensationMode::kStatistics);
+  ExpectEqual(TwentySteps(setup, 1, Graph::kSpoiled), TwentySteps(setup, 1, Graph::kNone));
 }
 
 TEST(GpuGuard, NamesTheParameterAndAppliesNothing) {

@@ -39,8 +39,7 @@ absl::StatusOr<Command> Trainer::Implementation::Step() {
   const Clock::time_point begin = Clock::now();
   LTML_RETURN_IF_ERROR(EnterWindow());
   LTML_ASSIGN_OR_RETURN(const StepImages images, NextImages());
-  const Pass pass = ForwardBackward(images);
-  LTML_RETURN_IF_ERROR(by_operators ? FinishOnDevice(images, pass) : FinishOnHost(images, pass));
+  LTML_RETURN_IF_ERROR(by_operators ? OnDevice(images) : OnHost(images));
   ++completed;
   clock.AddStep(begin, Clock::now(), ImagesOfStep());
   ports.monitor.Progress(Phase::kStep, completed, completed);
@@ -97,7 +96,8 @@ UpdateTime Trainer::Implementation::TimeOfUpdate() const {
 }
 
 // Sums, looks, and then updates.
-absl::Status Trainer::Implementation::FinishOnHost(const StepImages& images, const Pass& pass) {
+absl::Status Trainer::Implementation::OnHost(const StepImages& images) {
+  const Pass pass = ForwardBackward(images);
   tail.Fill(WeightOf(images), PartsOf(pass.loss), PolledCommand(), buckets.unsound_parameter());
   Stopwatch waited(tensors.device());
   LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));
@@ -113,11 +113,19 @@ absl::Status Trainer::Implementation::FinishOnHost(const StepImages& images, con
   return absl::OkStatus();
 }
 
-// Everything is given to the device before the host looks at anything; a fault that shows makes the
-// update there one that changes nothing.  The moments of a faulty step are never read.
-absl::Status Trainer::Implementation::FinishOnDevice(const StepImages& images, const Pass& pass) {
+// What a step does without the other ranks and without a look at the host; it may be recorded.  The
+// moments of a faulty step are never read.
+void Trainer::Implementation::LocalPart(const StepImages& images) {
+  const Pass pass = ForwardBackward(images);
   AddMomentsOnDevice(images, pass.logits);
   tail.Fill(WeightOf(images), pass.loss, buckets.UnsoundCode());
+}
+
+// Everything is given to the device before the host looks at anything; a fault that shows makes the
+// update there one that changes nothing.
+absl::Status Trainer::Implementation::OnDevice(const StepImages& images) {
+  const StepGraph::Way way = graph.Run(images, [this](const StepImages& from) { LocalPart(from); });
+  if (way == StepGraph::Way::kRecorded) buckets.StartAll();
   tail.SetCommand(PolledCommand());
   Stopwatch waited(tensors.device());
   LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));

@@ -153,6 +153,7 @@ Trainer::Implementation::Implementation(const TrainerOptions& from, const Traine
                         .rank = to.collective.rank(),
                         .steps = from.steps,
                         .ahead = by_operators}),
+      graph(by_operators ? to.graph : nullptr, tensors.device(), from.step_limit),
       compensation(from, classes, tensors, has_branch),
       memory(MemoryOptions(from, to, compensation), to.collective,
              by_operators ? ShareMemory() : to.share_memory),
@@ -161,7 +162,9 @@ Trainer::Implementation::Implementation(const TrainerOptions& from, const Traine
           AllParameters(to.network, compensation), memory,
           {.largest = LargestGradient(tensors.dtype().toScalarType(), to.collective.world_size()),
            .by_operators = by_operators},
-          [this](int bucket) { exchange->Start(bucket); }),
+          [this](int bucket) {
+            if (!graph.recording()) exchange->Start(bucket);
+          }),
       optimizer(from, buckets, memory, by_operators),
       tail(RunningStatistics(from, to.network), to.collective.rank(), to.collective.world_size(),
            tensors.device()),

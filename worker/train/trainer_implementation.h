@@ -13,6 +13,7 @@
 #include "worker/train/optimizer.h"
 #include "worker/train/parameter_memory.h"
 #include "worker/train/step_clock.h"
+#include "worker/train/step_graph.h"
 #include "worker/train/tail.h"
 #include "worker/train/tensor_moments.h"
 #include "worker/train/trainer.h"
@@ -36,8 +37,9 @@ struct Trainer::Implementation {
   absl::Status EnterWindow();
   absl::StatusOr<StepImages> NextImages();
   Pass ForwardBackward(const StepImages& images);
-  absl::Status FinishOnHost(const StepImages& images, const Pass& pass);
-  absl::Status FinishOnDevice(const StepImages& images, const Pass& pass);
+  absl::Status OnHost(const StepImages& images);
+  absl::Status OnDevice(const StepImages& images);
+  void LocalPart(const StepImages& images);
   double WeightOf(const StepImages& images) const;
   Command PolledCommand();
   UpdateTime TimeOfUpdate() const;
@@ -57,6 +59,7 @@ struct Trainer::Implementation {
   const bool by_operators;
   const at::Tensor rho_K;
   BatchFeed feed;
+  StepGraph graph;
   CompensationSet compensation;
   ParameterMemory memory;
   std::unique_ptr<Exchange> exchange;

@@ -171,13 +171,13 @@ struct JobSetup {
 
 struct RankJob {
   RankJob(const JobSetup& setup, Collective& collective, Coordinator& coordinator,
-          ShareMemory share_memory = {})
+          ShareMemory share_memory = {}, GraphRecorder* graph = nullptr)
       : network(model::Network::Create(setup.network, 17).value()),
         batches(setup.options.global_batch, setup.network.classes, setup.options.image_size,
                 collective.rank(), collective.world_size()),
         grants(coordinator),
         trainer(Trainer::Create(setup.options, {*network, collective, grants, batches, monitor,
-                                                std::move(share_memory)})
+                                                std::move(share_memory), graph})
                     .value()) {}
 
   std::unique_ptr<model::Network> network;
