@@ -37,8 +37,9 @@ class FormulaBatches : public BatchSource {
     batch_.step = step;
     const int64_t begin = global_batch_ * rank_ / world_,
                   end = global_batch_ * (rank_ + 1) / world_;
+    const int64_t images_of = period > 0 ? step % period : step;
     for (const char* stream : streams) {
-      for (int64_t p = begin; p < end; ++p) Append(stream, step * global_batch_ + p);
+      for (int64_t p = begin; p < end; ++p) Append(stream, images_of * global_batch_ + p);
       (std::string_view(stream) == "u" ? batch_.uniform_images : batch_.rebalanced_images) =
           end - begin;
     }
@@ -48,6 +49,7 @@ class FormulaBatches : public BatchSource {
 
   std::vector<const char*> streams = {"u", "r"};
   int64_t spoil_step = -1;
+  int64_t period = 0;  // after so many steps the same images come again; 0: never
 
  private:
   void Append(const std::string& stream, int64_t position) {
