@@ -60,11 +60,7 @@ void Run(const JobSetup& setup, Collective& collective, Coordinator& coordinator
   const auto snapshot = job.trainer->SnapshotStatistics(kGpuLimit);
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
   if (collective.rank() != 0) return;
-  for (const auto& list : {job.trainer->ModelTensors(), job.trainer->OptimizerTensors()}) {
-    for (const auto& named : list) {
-      outcome.tensors.push_back({named.name, named.tensor.detach().cpu().clone()});
-    }
-  }
+  outcome.tensors = StateOf(*job.trainer);
   outcome.open = snapshot->open_window;
   outcome.reports = job.monitor.reports;
   outcome.times = job.monitor.times;
@@ -131,12 +127,7 @@ TEST(GpuTraining, TheSameBitsInEveryRun) {
   JobSetup setup = Job(OptimizerKind::kSgd);
   setup.network.type = at::kFloat;
   setup.network.bfloat16 = true;
-  const Outcome first = OnGpu(setup, 1), second = OnGpu(setup, 1);
-  ASSERT_EQ(first.tensors.size(), second.tensors.size());
-  for (size_t i = 0; i < first.tensors.size(); ++i) {
-    EXPECT_TRUE(at::equal(first.tensors[i].tensor, second.tensors[i].tensor))
-        << first.tensors[i].name;
-  }
+  ExpectSame(OnGpu(setup, 1).tensors, OnGpu(setup, 1).tensors);
 }
 
 // 8 bits of a number against 24: losses of 8 small steps stay near each other.
@@ -207,16 +198,9 @@ Outcome TwentySteps(JobSetup setup, int world_size, Graph kind) {
 }
 
 void ExpectEqual(const Outcome& got, const Outcome& expected) {
-  ASSERT_EQ(got.tensors.size(), expected.tensors.size());
-  for (size_t i = 0; i < got.tensors.size(); ++i) {
-    EXPECT_TRUE(at::equal(got.tensors[i].tensor, expected.tensors[i].tensor))
-        << got.tensors[i].name;
-  }
+  ExpectSame(got.tensors, expected.tensors);
   EXPECT_EQ(got.open, expected.open);
-  ASSERT_EQ(got.reports.size(), expected.reports.size());
-  for (size_t i = 0; i < got.reports.size(); ++i) {
-    EXPECT_EQ(got.reports[i].loss, expected.reports[i].loss) << "step " << i + 1;
-  }
+  ExpectSameLosses(got.reports, expected.reports);
 }
 
 JobSetup JobOfNumbers(OptimizerKind kind, bool bfloat16, CompensationMode compensation) {
@@ -262,17 +246,13 @@ TEST(GpuGuard, NamesTheParameterAndAppliesNothing) {
     setup.options.consistency = 1e38;  // the loss stays below 3.4e38, its gradient does not
     Coordinator coordinator(1, setup.network.classes, 0.9, setup.options.window);
     RankJob job(setup, collective, coordinator);
-    std::vector<at::Tensor> before;
-    for (const auto& named : job.trainer->ModelTensors()) before.push_back(named.tensor.clone());
+    const auto before = Copied(job.trainer->ModelTensors());
     const auto result = job.trainer->RunUntil(1);
     EXPECT_EQ(result.status().code(), absl::StatusCode::kOutOfRange) << result.status();
     EXPECT_NE(std::string(result.status().message()).find("rank 0: the gradient of"),
               std::string::npos)
         << result.status();
-    const auto after = job.trainer->ModelTensors();
-    for (size_t i = 0; i < after.size(); ++i) {
-      EXPECT_TRUE(at::equal(after[i].tensor, before[i])) << after[i].name;
-    }
+    ExpectSame(Copied(job.trainer->ModelTensors()), before);
   });
 }
 
@@ -286,19 +266,15 @@ TEST(GpuGuard, AFaultyStepChangesNothing) {
       RankJob job(setup, collective, coordinator);
       job.batches.spoil_step = 2;
       ASSERT_TRUE(job.trainer->RunUntil(2).ok());
-      std::vector<at::Tensor> before, after;
-      for (const auto& named : job.network->parameters()) before.push_back(named.tensor.clone());
-      for (const auto& named : job.trainer->OptimizerTensors()) {
-        before.push_back(named.tensor.clone());
-      }
+      const auto weights = Copied(job.network->parameters());
+      const auto moments = Copied(job.trainer->OptimizerTensors());
       const auto result = job.trainer->RunUntil(3);
       EXPECT_EQ(result.status().code(), absl::StatusCode::kOutOfRange) << result.status();
       EXPECT_NE(std::string(result.status().message()).find("rank 0: the loss of step 3"),
                 std::string::npos)
           << result.status();
-      for (const auto& named : job.network->parameters()) after.push_back(named.tensor);
-      for (const auto& named : job.trainer->OptimizerTensors()) after.push_back(named.tensor);
-      for (size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(at::equal(after[i], before[i])) << i;
+      ExpectSame(Copied(job.network->parameters()), weights);
+      ExpectSame(Copied(job.trainer->OptimizerTensors()), moments);
     });
   }
 }

@@ -114,9 +114,8 @@ absl::Status CheckPrecision(const v1::JobSpec& job, bool processor_has_bfloat16)
   return WithCause(
       absl::FailedPreconditionError(fmt::format(
           "resources.precision is \"bfloat16\", but the processor of host {} has no AVX512-BF16 "
-          "and "
-          "would be about 40 times slower than with float32: set it to \"float32\", or use hosts "
-          "with such a processor or resources.device = \"cuda\"",
+          "and would be about 40 times slower than with float32: set it to \"float32\", or use "
+          "hosts with such a processor or resources.device = \"cuda\"",
           base::HostName())),
       v1::FAILURE_CAUSE_CONFIGURATION);
 }

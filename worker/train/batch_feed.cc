@@ -5,11 +5,13 @@
 #include <fmt/format.h>
 
 #include "common/base/status_macros.h"
+#include "worker/model/torch_status.h"
 
 namespace ltml::train {
 namespace {
 
 constexpr bool kNonBlocking = true;
+constexpr std::chrono::seconds kEndLimit(5);
 
 // Memory of a batch as a tensor, without a copy.  Torch has no view of constants.
 at::Tensor TensorOver(std::span<const float> values, at::IntArrayRef shape) {
@@ -27,6 +29,16 @@ BatchFeed::BatchFeed(BatchSource& source, const BatchFeedOptions& options)
   const c10::Device device = options.tensors.device();
   if (!options.ahead || device.is_cpu()) return;
   stream_ = c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+}
+
+// The device writes, and reads the source's memory, until a copy has ended.
+BatchFeed::~BatchFeed() {
+  (void)model::CatchTorch([&] { return AwaitCopy(kEndLimit); });
+}
+
+absl::Status BatchFeed::AwaitCopy(std::chrono::nanoseconds limit) {
+  if (fetched_ < 0) return absl::OkStatus();
+  return PlaceOf(fetched_).copied.Await("the copy of a step's images", limit);
 }
 
 absl::Status BatchFeed::Check(const Batch& batch, int64_t step) const {
@@ -75,9 +87,7 @@ void BatchFeed::Reserve(Place& place, int64_t rows) const {
 }
 
 absl::Status BatchFeed::Fetch(int64_t step, std::chrono::nanoseconds limit) {
-  if (fetched_ >= 0) {
-    LTML_RETURN_IF_ERROR(PlaceOf(fetched_).copied.Await("the copy of a step's images", limit));
-  }
+  LTML_RETURN_IF_ERROR(AwaitCopy(limit));
   LTML_ASSIGN_OR_RETURN(const Batch* batch, Take(step, limit));
   const at::NoGradGuard no_grad;
   Place& place = PlaceOf(step);

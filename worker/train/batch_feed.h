@@ -44,6 +44,10 @@ class BatchFeed {
  public:
   // `source` must live on.
   BatchFeed(BatchSource& source, const BatchFeedOptions& options);
+  // Waits for a copy under way, a few seconds at most.
+  ~BatchFeed();
+  BatchFeed(const BatchFeed&) = delete;
+  BatchFeed& operator=(const BatchFeed&) = delete;
 
   // The images of `step`, steps in order; valid until Ahead or the next call.  Work that the thread
   // gives the device from now on sees them.  Errors of the source; Internal for a batch that does
@@ -64,6 +68,7 @@ class BatchFeed {
   Place& PlaceOf(int64_t step) { return places_[step % 2]; }
   absl::StatusOr<const Batch*> Take(int64_t step, std::chrono::nanoseconds limit);
   absl::Status Check(const Batch& batch, int64_t step) const;
+  absl::Status AwaitCopy(std::chrono::nanoseconds limit);
   absl::Status Fetch(int64_t step, std::chrono::nanoseconds limit);
   void Reserve(Place& place, int64_t rows) const;
   at::Tensor PixelsOver(const Batch& batch) const;

@@ -2,9 +2,8 @@
 
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 
-#include <map>
-#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ltml::train {

@@ -189,6 +189,35 @@ struct RankJob {
   std::unique_ptr<Trainer> trainer;
 };
 
+inline std::vector<model::NamedTensor> Copied(std::vector<model::NamedTensor> tensors) {
+  for (model::NamedTensor& named : tensors) named.tensor = named.tensor.detach().cpu().clone();
+  return tensors;
+}
+
+// Weights, running statistics and the optimiser's moments.
+inline std::vector<model::NamedTensor> StateOf(Trainer& trainer) {
+  std::vector<model::NamedTensor> state = Copied(trainer.ModelTensors());
+  for (const model::NamedTensor& named : Copied(trainer.OptimizerTensors())) state.push_back(named);
+  return state;
+}
+
+// To the last bit.
+inline void ExpectSame(const std::vector<model::NamedTensor>& got,
+                       const std::vector<model::NamedTensor>& expected) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_TRUE(at::equal(got[i].tensor, expected[i].tensor)) << got[i].name;
+  }
+}
+
+inline void ExpectSameLosses(const std::vector<StepReport>& got,
+                             const std::vector<StepReport>& expected) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i].loss, expected[i].loss) << "step " << i + 1;
+  }
+}
+
 // Runs `body` as rank 0 .. world_size - 1, each on a thread.
 inline void RunRanks(int world_size, const std::function<void(Collective&)>& body) {
   auto members = collective::MakeThreads(world_size);

@@ -115,9 +115,7 @@ Outcome Train(const JobSetup& setup, int world_size, bool recorded, int fails_af
     const auto snapshot = job.trainer->SnapshotStatistics(kLimit);
     ASSERT_TRUE(snapshot.ok()) << snapshot.status();
     if (collective.rank() != 0) return;
-    for (const auto& list : {job.trainer->ModelTensors(), job.trainer->OptimizerTensors()}) {
-      for (const auto& named : list) outcome.tensors.push_back({named.name, named.tensor.clone()});
-    }
+    outcome.tensors = StateOf(*job.trainer);
     outcome.open = snapshot->open_window;
     outcome.reports = job.monitor.reports;
     outcome.replays = tape.replays;
@@ -126,16 +124,10 @@ Outcome Train(const JobSetup& setup, int world_size, bool recorded, int fails_af
 }
 
 void ExpectEqual(const Outcome& got, const Outcome& expected) {
-  ASSERT_EQ(got.tensors.size(), expected.tensors.size());
-  for (size_t i = 0; i < got.tensors.size(); ++i) {
-    EXPECT_TRUE(at::equal(got.tensors[i].tensor, expected.tensors[i].tensor))
-        << got.tensors[i].name;
-  }
+  ExpectSame(got.tensors, expected.tensors);
   EXPECT_EQ(got.open, expected.open);
-  ASSERT_EQ(got.reports.size(), 20);
-  for (size_t i = 0; i < got.reports.size(); ++i) {
-    EXPECT_EQ(got.reports[i].loss, expected.reports[i].loss) << "step " << i + 1;
-  }
+  EXPECT_EQ(got.reports.size(), 20);
+  ExpectSameLosses(got.reports, expected.reports);
 }
 
 JobSetup Job(OptimizerKind kind, CompensationMode compensation) {
@@ -189,15 +181,12 @@ TEST(RecordedSteps, AFaultIsToldAndChangesNothing) {
     RankJob job(setup, collective, coordinator, {}, &tape);
     if (collective.rank() == 1) job.batches.spoil_step = 6;
     ASSERT_TRUE(job.trainer->RunUntil(6).ok());
-    std::vector<at::Tensor> before;
-    for (const auto& named : job.network->parameters()) before.push_back(named.tensor.clone());
+    const auto before = Copied(job.network->parameters());
     const auto result = job.trainer->RunUntil(7);
     EXPECT_THAT(std::string(result.status().message()),
                 testing::HasSubstr("rank 1: the loss of step 7 is not finite"));
     EXPECT_EQ(tape.replays, 4);
-    for (size_t i = 0; i < before.size(); ++i) {
-      EXPECT_TRUE(at::equal(job.network->parameters()[i].tensor, before[i])) << i;
-    }
+    ExpectSame(Copied(job.network->parameters()), before);
   });
 }
 
