@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/unit/train/fake_device.h"
 #include "tests/unit/train/fixture.h"
 #include "tests/unit/train/tape.h"
 
@@ -79,6 +80,21 @@ TEST(StepGraph, WhereRecordingFailsStepsStayPlain) {
   EXPECT_EQ(adding.total(), 6 * 24);
   EXPECT_EQ(tape.records, 1);
   EXPECT_EQ(tape.replays, 0);
+}
+
+// Before a record the device is waited for, with the step's limit.
+TEST(StepGraph, WhereTheDeviceHangsNothingIsRecorded) {
+  FakeDevice& device = FakeDevice::Get();
+  device.Clear();
+  device.queries_until_done = 1 << 30;
+  Tape tape;
+  StepGraph graph(&tape, FakeDevice::device(), std::chrono::milliseconds(20));
+  Adding adding;
+  for (int step = 0; step < 6; ++step) {
+    EXPECT_EQ(graph.Run(ImagesOf(1, 1, 1), adding.work), StepGraph::Way::kPlain);
+  }
+  EXPECT_EQ(tape.records, 0);
+  EXPECT_EQ(adding.total(), 6 * 24);
 }
 
 TEST(StepGraph, ALookAtAValueCannotBeRecorded) {
