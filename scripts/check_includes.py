@@ -36,6 +36,7 @@ ALLOWED = {
     'worker/engine': ['worker/kernels'],
     'worker/model': ['common/statistics', 'common/safetensors', 'worker/engine', 'worker/kernels'],
     'worker/train': ['common/statistics', 'worker/model'],
+    'worker/graph': ['worker/model', 'worker/train'],
     'worker/collective': ['worker/train'],
     'worker/data': ['common/sampling', 'common/dataset', 'common/image', 'worker/train'],
     'worker/checkpoint': ['common/run', 'common/safetensors', 'worker/model'],
@@ -45,7 +46,7 @@ ALLOWED = {
 }
 # Foreign headers -> the rooms that may see them.
 FOREIGN = [
-    (r'(ATen|torch|c10)/', ['worker/model', 'worker/train', 'worker/checkpoint', 'worker/app', 'cmake']),
+    (r'(ATen|torch|c10)/', ['worker/model', 'worker/train', 'worker/graph', 'worker/checkpoint', 'worker/app', 'cmake']),
     (r'mpi\.h', ['worker/collective']),
     (r'nccl\.h', ['worker/collective']),
     (r'cuda_runtime(_api)?\.h', ['worker/collective', 'worker/app']),

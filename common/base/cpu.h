@@ -36,4 +36,13 @@ inline bool HasAvx2() {
 #endif
 }
 
+// Whether the processor multiplies bfloat16 numbers: it has AVX512-BF16, as all with AMX have.
+inline bool HasBfloat16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
 }  // namespace ltml::base

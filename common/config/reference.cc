@@ -40,8 +40,7 @@ Settings that only hold together: streams.global_batch is at least resources.ran
 part of a step leaves batch norm more than one value in the last map; loss.statistics_window x
 streams.global_batch is below 2,097,152; schedule.warmup_steps is at most schedule.steps;
 schedule.milestones, augmentation.crop_scale and augmentation.crop_ratio ascend; the two
-optimizer.betas are below 1; evaluation.every_steps needs data.validation; resources.precision is
-"bfloat16" on a GPU only.
+optimizer.betas are below 1; evaluation.every_steps needs data.validation.
 )";
 
 constexpr char kServerIntroduction[] =

@@ -110,23 +110,12 @@ void CheckEvaluation(const v1::JobSpec& job, Messages* faults) {
   }
 }
 
-// LibTorch computes in bfloat16 on a processor, but without AVX512-BF16 or AMX about 40 times
-// slower.
-void CheckPrecision(const v1::JobSpec& job, Messages* faults) {
-  if (job.resources().precision() == v1::Resources::PRECISION_BFLOAT16 &&
-      job.resources().device() != v1::Resources::DEVICE_CUDA) {
-    faults->push_back(
-        "resources.precision: got \"bfloat16\" with resources.device = \"cpu\", expected "
-        "\"float32\": most processors compute bfloat16 many times slower than float32");
-  }
-}
-
 }  // namespace
 
 std::vector<std::string> ValidateJob(const v1::JobSpec& job) {
   Messages faults;
   for (const auto check : {CheckName, CheckRanks, CheckWindow, CheckNormalisation, CheckBetas,
-                           CheckSchedule, CheckEvaluation, CheckPrecision}) {
+                           CheckSchedule, CheckEvaluation}) {
     check(job, &faults);
   }
   CheckPair("augmentation.crop_scale", job.augmentation().crop_scale(), &faults);

@@ -1,5 +1,6 @@
 """Bad input and broken runs: one clear error, the right exit code, nothing left behind."""
 import json
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -74,6 +75,17 @@ class Faults(harness.WithData):
         (folder / 'something').write_text('')
         result = self.train(self.job(), folder, code=6)
         self.assertIn('--resume', result.stderr)
+
+    def test_bfloat16_is_refused_on_a_processor_without_it(self):
+        if 'avx512_bf16' in pathlib.Path('/proc/cpuinfo').read_text():
+            self.skipTest('this processor has AVX512-BF16')
+        folder = self.folder / 'bfloat16'
+        job = self.job()
+        job.write_text(job.read_text().replace('[limits]', 'precision = "bfloat16"\n[limits]'))
+        result = self.train(job, folder, code=1)
+        self.assertRegex(result.stderr, r'resources.precision is "bfloat16", but the processor of host \S+ '
+                         r'has no AVX512-BF16')
+        self.assert_nothing_left(folder)
 
     def test_truncated_shard_is_named(self):
         copy = self.folder / 'truncated'

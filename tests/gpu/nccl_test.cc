@@ -126,6 +126,22 @@ void CheckOrder(train::Collective& collective) {
   EXPECT_EQ(array.Values(), std::vector<float>(kCount, 0.0F));
 }
 
+// What the caller's stream gets after Follow comes after the operation, without a wait of the host.
+void CheckFollowed(train::Collective& collective) {
+  constexpr size_t kCount = 8'000'000;
+  const int world = collective.world_size();
+  const DeviceArray<float> array(std::vector<float>(kCount, 1.0F + collective.rank()));
+  const auto ticket = collective.StartAllReduceSum(array.buffer());
+  ASSERT_TRUE(collective.Follow(ticket, kLimit).ok());
+  std::vector<float> values(kCount);
+  ASSERT_EQ(cudaMemcpyAsync(values.data(), array.data(), array.Bytes(), cudaMemcpyDeviceToHost,
+                            cudaStreamPerThread),
+            cudaSuccess);
+  ASSERT_EQ(cudaStreamSynchronize(cudaStreamPerThread), cudaSuccess);
+  EXPECT_EQ(values, std::vector<float>(kCount, static_cast<float>(world * (world + 1) / 2)));
+  EXPECT_TRUE(collective.Wait(ticket, kLimit).ok());
+}
+
 void CheckAll(train::Collective& collective) {
   for (const int64_t count : {1, 1000, 3'000'000}) {
     CheckSums<float>(collective, count);
@@ -134,6 +150,7 @@ void CheckAll(train::Collective& collective) {
   }
   CheckBroadcasts(collective);
   CheckOrder(collective);
+  CheckFollowed(collective);
 }
 
 TEST(Nccl, OneRankKeepsTheContract) { OnRanks(1, CheckAll); }

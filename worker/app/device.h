@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "ltml/v1/run.pb.h"
 #include "worker/train/collective.h"
+#include "worker/train/step_graph.h"
 
 namespace ltml::worker {
 
@@ -18,6 +19,8 @@ struct RankDevice {
   std::pmr::memory_resource* batch_memory = std::pmr::get_default_resource();
   // Joins the ranks in memory of the host and of the GPU; null where there is no GPU.
   std::unique_ptr<train::Collective> collective;
+  // For steps as graphs; null where there are none.
+  std::unique_ptr<train::GraphRecorder> graph;
 };
 
 // The part in which the programs ltml-worker (device_cpu.cc) and ltml-worker-cuda (device_cuda.cc)

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <new>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "common/base/host_name.h"
@@ -16,6 +17,7 @@
 #include "worker/app/device.h"
 #include "worker/collective/by_memory.h"
 #include "worker/collective/nccl.h"
+#include "worker/graph/cuda_graph.h"
 
 namespace ltml::worker {
 namespace {
@@ -70,6 +72,12 @@ void SetNumerics() {
   context.setAllowTF32CuBLAS(false);
 }
 
+// Off until a GPU has shown that a graph's steps have the bits of plain ones (tests/gpu).
+bool GraphsAreAskedFor() {
+  const char* wish = std::getenv("LTML_CUDA_GRAPH");
+  return wish != nullptr && std::string_view(wish) == "1";
+}
+
 absl::StatusOr<std::unique_ptr<train::Collective>> JoinByNccl(const v1::WorkerTask& task,
                                                               at::Device device,
                                                               train::Collective& host) {
@@ -106,7 +114,9 @@ absl::StatusOr<RankDevice> OpenDevice(const v1::WorkerTask& task, train::Collect
   auto joined = JoinByNccl(task, opened.device, host);
   if (!joined.ok()) return WithCause(joined.status(), v1::FAILURE_CAUSE_COLLECTIVE);
   opened.collective = *std::move(joined);
-  base::Log(base::LogLevel::kInfo, "gpu_opened", "device={}", *chosen);
+  if (GraphsAreAskedFor()) opened.graph = graph::MakeCudaGraph(opened.device);
+  base::Log(base::LogLevel::kInfo, "gpu_opened", "device={} graph={}", *chosen,
+            opened.graph != nullptr);
   return opened;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "common/base/cpu.h"
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
 #include "common/base/proto_time.h"
@@ -61,6 +62,9 @@ absl::Status Connect(Rank& rank, StartingPoint& start) {
   // Also after a failure, which the coordinator must hear of.
   LTML_ASSIGN_OR_RETURN(rank.session, session::Session::Open(SessionOptionsOf(rank, start)));
   LTML_RETURN_IF_ERROR(found.status());
+  if (rank.task.kind() == v1::WorkerTask::KIND_TRAIN) {
+    LTML_RETURN_IF_ERROR(CheckPrecision(rank.task.job(), base::HasBfloat16()));
+  }
   LTML_ASSIGN_OR_RETURN(rank.device, OpenDevice(rank.task, *rank.host_collective));
   return absl::OkStatus();
 }

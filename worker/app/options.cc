@@ -1,7 +1,12 @@
 #include "worker/app/options.h"
 
+#include <fmt/format.h>
+
+#include "common/base/cpu.h"
+#include "common/base/host_name.h"
 #include "common/base/proto_time.h"
 #include "common/statistics/statistics.h"
+#include "worker/app/cause.h"
 
 namespace ltml::worker {
 namespace {
@@ -84,6 +89,10 @@ bool OnGpu(const v1::JobSpec& job) {
   return job.resources().device() == v1::Resources::DEVICE_CUDA;
 }
 
+bool WantsBfloat16(const v1::JobSpec& job) {
+  return job.resources().precision() == v1::Resources::PRECISION_BFLOAT16;
+}
+
 }  // namespace
 
 model::NetworkOptions NetworkOptionsOf(const v1::JobSpec& job, int classes, at::Device device) {
@@ -95,9 +104,20 @@ model::NetworkOptions NetworkOptionsOf(const v1::JobSpec& job, int classes, at::
   options.branches = BranchesOf(job.model().branches());
   options.separate_bn_statistics = job.model().separate_bn_statistics();
   options.device = device;
-  options.bfloat16 =
-      !device.is_cpu() && job.resources().precision() == v1::Resources::PRECISION_BFLOAT16;
+  // A model of GPUs that is evaluated on a processor is evaluated in float32, unless it can.
+  options.bfloat16 = WantsBfloat16(job) && (!device.is_cpu() || base::HasBfloat16());
   return options;
+}
+
+absl::Status CheckPrecision(const v1::JobSpec& job, bool processor_has_bfloat16) {
+  if (OnGpu(job) || !WantsBfloat16(job) || processor_has_bfloat16) return absl::OkStatus();
+  return WithCause(
+      absl::FailedPreconditionError(fmt::format(
+          "resources.precision is \"bfloat16\", but the processor of host {} has no AVX512-BF16 "
+          "and would be about 40 times slower than with float32: set it to \"float32\", or use "
+          "hosts with such a processor or resources.device = \"cuda\"",
+          base::HostName())),
+      v1::FAILURE_CAUSE_CONFIGURATION);
 }
 
 absl::StatusOr<train::TrainerOptions> TrainerOptionsOf(const v1::JobSpec& job,

@@ -17,4 +17,8 @@ data::LoaderOptions LoaderOptionsOf(const v1::JobSpec& job, int rank, int world_
                                     int64_t first_step);
 data::EvaluationOptions EvaluationOptionsOf(const v1::JobSpec& job, int rank, int world_size);
 
+// FailedPrecondition, with its cause, where a job asks for bfloat16 on processors and this host's
+// has no instructions for it (base::HasBfloat16).
+absl::Status CheckPrecision(const v1::JobSpec& job, bool processor_has_bfloat16);
+
 }  // namespace ltml::worker

@@ -202,7 +202,8 @@ absl::Status Training::BuildTrainer(const StartingPoint& start) {
                                                          .grants = *rank_.session,
                                                          .batches = *batches_,
                                                          .monitor = *monitor_,
-                                                         .share_memory = MemorySharing()}));
+                                                         .share_memory = MemorySharing(),
+                                                         .graph = rank_.device.graph.get()}));
   return start.state ? Restore(start) : absl::OkStatus();
 }
 

@@ -31,6 +31,11 @@ class ByMemory final : public train::Collective {
     if (until.device != 0) LTML_RETURN_IF_ERROR(device_->Wait(until.device, timeout));
     return until.host == 0 ? absl::OkStatus() : host_.Wait(until.host, timeout);
   }
+  absl::Status Follow(Ticket ticket, nanoseconds timeout) override {
+    const Tickets until = ticket < first_ ? Tickets() : started_[ticket - first_];
+    if (until.device != 0) LTML_RETURN_IF_ERROR(device_->Follow(until.device, timeout));
+    return until.host == 0 ? absl::OkStatus() : host_.Follow(until.host, timeout);
+  }
 
  private:
   // The last operation of each kind; 0: there has been none.

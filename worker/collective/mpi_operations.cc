@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "common/base/backoff.h"
 #include "common/base/status_macros.h"
-#include "worker/collective/backoff.h"
 #include "worker/collective/mpi_status.h"
 
 namespace ltml::collective {
@@ -37,7 +37,7 @@ absl::Status InChunks(const train::Buffer& buffer, int64_t chunk, Operation&& op
 }
 
 absl::Status AwaitRequest(MPI_Request& request, const std::atomic<bool>& abandoned) {
-  for (Backoff backoff;; backoff.Pause()) {
+  for (base::Backoff backoff;; backoff.Pause()) {
     int done = 0;
     LTML_RETURN_IF_ERROR(StatusOfMpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test"));
     if (done != 0) return absl::OkStatus();

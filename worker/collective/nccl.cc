@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/backoff.h"
 #include "common/base/status_macros.h"
-#include "worker/collective/backoff.h"
 #include "worker/collective/nccl_communicator.h"
 #include "worker/collective/nccl_status.h"
 
@@ -69,6 +69,7 @@ class Nccl final : public train::Collective {
     });
   }
   absl::Status Wait(Ticket ticket, nanoseconds timeout) override;
+  absl::Status Follow(Ticket ticket, nanoseconds timeout) override;
 
  private:
   struct Operation {
@@ -83,6 +84,8 @@ class Nccl final : public train::Collective {
   absl::Status Fail(absl::Status status);
   absl::Status AwaitDone(const Operation& operation, nanoseconds timeout);
   absl::StatusOr<Event> TakeEvent();
+  // Number of started_.front(), or of the next operation.
+  Ticket FirstStarted() const { return last_ - std::ssize(started_) + 1; }
   cudaStream_t CallersStream() const { return static_cast<cudaStream_t>(options_.stream()); }
   absl::Status OfCuda(cudaError_t error, std::string_view operation) const {
     return StatusOfCuda(error, error == cudaSuccess ? "" : communicator_->Where(operation));
@@ -158,7 +161,7 @@ absl::Status Nccl::Fail(absl::Status status) {
 
 absl::Status Nccl::AwaitDone(const Operation& operation, nanoseconds timeout) {
   const Clock::time_point end = Clock::now() + timeout;
-  for (Backoff backoff(kLongestNap);; backoff.Pause()) {
+  for (base::Backoff backoff(kLongestNap);; backoff.Pause()) {
     const cudaError_t state = cudaEventQuery(operation.done.get());
     if (state == cudaSuccess) return absl::OkStatus();
     if (state != cudaErrorNotReady) return OfCuda(state, operation.name);
@@ -171,9 +174,18 @@ absl::Status Nccl::AwaitDone(const Operation& operation, nanoseconds timeout) {
   }
 }
 
+absl::Status Nccl::Follow(Ticket ticket, nanoseconds) {
+  if (!failure_.ok()) return failure_;
+  if (ticket < FirstStarted()) return absl::OkStatus();
+  const Operation& operation = started_[ticket - FirstStarted()];
+  const absl::Status held =
+      OfCuda(cudaStreamWaitEvent(CallersStream(), operation.done.get()), operation.name);
+  return held.ok() ? held : Fail(held);
+}
+
 absl::Status Nccl::Wait(Ticket ticket, nanoseconds timeout) {
   if (!failure_.ok()) return failure_;
-  const Ticket first = last_ - std::ssize(started_) + 1;
+  const Ticket first = FirstStarted();
   if (ticket < first) return absl::OkStatus();
   const absl::Status ended = AwaitDone(started_[ticket - first], timeout);
   if (!ended.ok()) return Fail(ended);

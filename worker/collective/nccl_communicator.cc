@@ -7,8 +7,8 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "common/base/backoff.h"
 #include "common/base/status_macros.h"
-#include "worker/collective/backoff.h"
 #include "worker/collective/nccl_status.h"
 
 namespace ltml::collective {
@@ -29,7 +29,7 @@ ncclUniqueId IdOf(const NcclId& id) {
 // Waits without a limit of its own: InThread has one.
 void Destroy(ncclComm_t communicator) {
   ncclResult_t state = ncclCommFinalize(communicator);
-  for (Backoff backoff; state == ncclInProgress; backoff.Pause()) {
+  for (base::Backoff backoff; state == ncclInProgress; backoff.Pause()) {
     if (ncclCommGetAsyncError(communicator, &state) != ncclSuccess) break;
   }
   if (state == ncclSuccess) {
@@ -73,7 +73,7 @@ std::string NcclCommunicator::Where(std::string_view operation) const {
 absl::Status NcclCommunicator::Settle(ncclResult_t result, std::string_view operation,
                                       nanoseconds limit) {
   const Clock::time_point end = Clock::now() + limit;
-  for (Backoff backoff; result == ncclInProgress; backoff.Pause()) {
+  for (base::Backoff backoff; result == ncclInProgress; backoff.Pause()) {
     if (Clock::now() > end) {
       return absl::DeadlineExceededError(
           fmt::format("{} was not taken up within {:.1f} s: another rank is late, stopped or lost, "

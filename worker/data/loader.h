@@ -31,7 +31,7 @@ struct LoaderOptions {
   Layout layout = Layout::kPlanes;           // of an image's values
   int queue_batches = 3;                     // batches in memory, the one in use included
   int64_t cache_bytes = int64_t{256} << 20;  // for decoded images, of this rank
-  // Where the pixels of batches lie; must outlive the source.
+  // Where pixels and labels of batches lie; must outlive the source.
   std::pmr::memory_resource* memory = std::pmr::get_default_resource();
 };
 

@@ -14,8 +14,8 @@ namespace ltml::train {
 // rows of the re-balanced stream.
 struct Batch {
   Batch() = default;
-  // Its pixels lie in `memory`.
-  explicit Batch(std::pmr::memory_resource* memory) : pixels_B3HW(memory) {}
+  // Its pixels and labels lie in `memory`.
+  explicit Batch(std::pmr::memory_resource* memory) : pixels_B3HW(memory), labels_BK(memory) {}
 
   int64_t step = 0;
   int64_t uniform_images = 0;
@@ -24,7 +24,7 @@ struct Batch {
   // B = uniform_images + rebalanced_images.
   std::pmr::vector<float> pixels_B3HW;
   // [B, K], 0 or 1.
-  std::vector<float> labels_BK;
+  std::pmr::vector<float> labels_BK;
   // Images' numbers in the data set, [B].
   std::vector<int64_t> images;
 };
@@ -34,9 +34,9 @@ struct Batch {
 class BatchSource {
  public:
   virtual ~BatchSource() = default;
-  // Batch of `step`; steps are asked for in order.  DeadlineExceeded after `timeout`;
-  // InvalidArgument names the image that cannot be decoded.  The pointer stays valid until the next
-  // call.
+  // Batch of `step`; steps are asked for in order.  DeadlineExceeded after `timeout`, with 0 at
+  // once; InvalidArgument names the image that cannot be decoded.  After an error the same step may
+  // be asked for again.  The pointer stays valid until the next call.
   virtual absl::StatusOr<const Batch*> Next(int64_t step, std::chrono::nanoseconds timeout) = 0;
 };
 

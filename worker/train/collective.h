@@ -47,6 +47,12 @@ class Collective {
   virtual Ticket StartBroadcast(Buffer buffer, int root) = 0;
   // Waits for an operation and all earlier ones.  DeadlineExceeded says what was waited for.
   virtual absl::Status Wait(Ticket ticket, std::chrono::nanoseconds timeout) = 0;
+  // Work that the calling thread gives its GPU from now on begins after the operation and all
+  // earlier ones.  Does not wait for operations on a GPU, and the same ticket must still be waited
+  // for; for all others it is Wait.
+  virtual absl::Status Follow(Ticket ticket, std::chrono::nanoseconds timeout) {
+    return Wait(ticket, timeout);
+  }
   absl::Status AllReduceSum(Buffer buffer, std::chrono::nanoseconds timeout) {
     return Wait(StartAllReduceSum(buffer), timeout);
   }

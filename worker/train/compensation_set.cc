@@ -32,7 +32,14 @@ void CompensationSet::MakeLearnable(int branch) {
 
 void CompensationSet::Renew(const statistics::Compensation& compensation) {
   if (mode_ != CompensationMode::kStatistics) return;
-  tensors_ = model::CompensationTensors::From(compensation, options_);
+  const at::NoGradGuard no_grad;
+  const auto renewed = model::CompensationTensors::From(compensation, options_);
+  for (const auto branch : {statistics::kUniform, statistics::kRebalanced}) {
+    for (const auto sign : {statistics::kPositive, statistics::kNegative}) {
+      tensors_.sigma[branch][sign].copy_(renewed.sigma[branch][sign]);
+      tensors_.mu[branch][sign].copy_(renewed.mu[branch][sign]);
+    }
+  }
 }
 
 }  // namespace ltml::train

@@ -19,7 +19,7 @@ class CompensationSet {
                   std::array<bool, 2> has_branch);
 
   const model::CompensationTensors& tensors() const { return tensors_; }
-  // A new window's values; without effect in the other modes.
+  // A new window's values, in the tensors that are there; without effect in the other modes.
   void Renew(const statistics::Compensation& compensation);
   // Leaves with gradient, named "compensation.<branch>.<sign>.<sigma|mu>"; empty in other modes.
   const std::vector<model::NamedTensor>& parameters() const { return parameters_; }

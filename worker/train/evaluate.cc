@@ -10,6 +10,7 @@
 
 #include "common/base/status_macros.h"
 #include "worker/model/torch_status.h"
+#include "worker/train/device_mark.h"
 
 namespace ltml::train {
 namespace {
@@ -30,7 +31,9 @@ class Scorer {
     return model::CatchTorch([&]() -> absl::Status {
       const at::NoGradGuard no_grad;
       LTML_ASSIGN_OR_RETURN(const at::Tensor x_B3HW, TensorOf(*batch));
-      const at::Tensor p_BK = Probabilities(x_B3HW);
+      const at::Tensor scores_BK = Probabilities(x_B3HW);
+      LTML_RETURN_IF_ERROR(AwaitDevice(scores_BK.device(), "a batch of the evaluation", limit_));
+      const at::Tensor p_BK = scores_BK.to(at::kCPU, at::kFloat).contiguous();
       std::copy_n(p_BK.const_data_ptr<float>(), batch->images * classes_,
                   scores_NK_.begin() + batch->first_image * classes_);
       return absl::OkStatus();
@@ -62,7 +65,7 @@ class Scorer {
     if (flip_) p_BK = (p_BK + network_.Predict(x_B3HW.flip({3}))) / 2;
     TORCH_CHECK(p_BK.size(1) == classes_, "the network has ", p_BK.size(1), " classes, not ",
                 classes_);
-    return p_BK.to(at::kCPU, at::kFloat).contiguous();
+    return p_BK;
   }
 
   model::Network& network_;

@@ -20,10 +20,14 @@ class AllReduceExchange final : public Exchange {
     collective_.StartAllReduceSum(BufferOf(memory_.flat(Plane::kGradients, bucket)));
   }
   absl::Status Combine(StepTail& tail, std::chrono::nanoseconds limit) override {
-    return collective_.Wait(tail.Start(collective_), limit);
+    last_ = tail.Start(collective_);
+    return collective_.Follow(last_, limit);
+  }
+  absl::Status Await(std::chrono::nanoseconds limit) override {
+    return collective_.Wait(last_, limit);
   }
   absl::Status Update(Optimizer& optimizer, const UpdateTime& time) override {
-    optimizer.Step(time.step, time.learning_rate);
+    optimizer.Step(time.step, time.learning_rate, time.faulty);
     return absl::OkStatus();
   }
   at::Tensor SummedGradient(int bucket) const override {
@@ -34,6 +38,7 @@ class AllReduceExchange final : public Exchange {
  private:
   const ParameterMemory& memory_;
   Collective& collective_;
+  Collective::Ticket last_ = 0;
 };
 
 class SharedExchange final : public Exchange {
@@ -53,6 +58,7 @@ class SharedExchange final : public Exchange {
     tail.SetSum(parts);
     return absl::OkStatus();
   }
+  absl::Status Await(std::chrono::nanoseconds) override { return absl::OkStatus(); }
 
   // No gradient is read after the barrier, and no weight changes before that of the next Combine.
   absl::Status Update(Optimizer& optimizer, const UpdateTime& time) override {

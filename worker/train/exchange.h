@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -16,6 +18,7 @@ struct UpdateTime {
   int64_t step = 0;  // from 0
   double learning_rate = 0;
   std::chrono::nanoseconds limit{};
+  at::Tensor faulty{};  // as Optimizer::Step takes it
 };
 
 // How the gradients of all ranks become one update of the weights of all ranks.  Every rank calls
@@ -25,8 +28,11 @@ class Exchange {
   virtual ~Exchange() = default;
   // This rank's gradients of a bucket are complete; buckets come in the order of the layout.
   virtual void Start(int bucket) = 0;
-  // After the last bucket: waits until the tail is summed over all ranks.
+  // After the last bucket: sums the tail over all ranks.  What the thread gives a GPU from now on
+  // begins after all sums, and Await must follow; on the processor they have ended.
   virtual absl::Status Combine(StepTail& tail, std::chrono::nanoseconds limit) = 0;
+  // Until the sums have ended.
+  virtual absl::Status Await(std::chrono::nanoseconds limit) = 0;
   // Updates the weights with the summed gradients; every rank then has the same ones.
   virtual absl::Status Update(Optimizer& optimizer, const UpdateTime& time) = 0;
   // The gradient of a bucket, summed over ranks; while all ranks rest between two steps.

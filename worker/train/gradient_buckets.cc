@@ -161,6 +161,11 @@ at::Tensor GradientBuckets::UnsoundCode() const {
   return at::where(within_P, at::zeros_like(codes_P_), codes_P_).max();
 }
 
+void GradientBuckets::StartAll() {
+  in_flight_ = true;
+  for (int bucket = 0; bucket < memory_.buckets(); ++bucket) start_(bucket);
+}
+
 void GradientBuckets::StartRemaining() {
   missing_.assign(missing_.size(), 0);
   StartReady();

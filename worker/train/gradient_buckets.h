@@ -55,6 +55,9 @@ class GradientBuckets {
   void Begin();
   // After backward: starts the buckets that have a parameter without a gradient (zero then).
   void StartRemaining();
+  // Instead of Begin and backward, where their work was given to the device in another way: starts
+  // all buckets.
+  void StartAll();
   // When everything that was started has ended.
   void Finish() { in_flight_ = false; }
 

@@ -105,7 +105,8 @@ void Optimizer::Update(const Segment& segment, int64_t step, double learning_rat
 }
 
 // The moments start at zero, so that no step is a first one for the operators.
-void Optimizer::StepByOperators(bool decayed, int64_t step, double learning_rate) {
+void Optimizer::StepByOperators(bool decayed, int64_t step, double learning_rate,
+                                const std::optional<at::Tensor>& faulty) {
   std::vector<at::Tensor> values, gradients, first, second;
   for (const Segment& segment : segments_) {
     if (segment.decayed != decayed) continue;
@@ -122,20 +123,22 @@ void Optimizer::StepByOperators(bool decayed, int64_t step, double learning_rate
   if (kind_ == OptimizerKind::kSgd) {
     if (momentum_ == 0) first.clear();
     at::_fused_sgd_(values, gradients, first, decay, momentum_, learning_rate, /*dampening=*/0,
-                    /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false);
+                    /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false,
+                    /*grad_scale=*/{}, faulty);
     return;
   }
   const at::Tensor t =
       at::full({}, static_cast<double>(step + 1), values.front().options().dtype(at::kFloat));
   at::_fused_adamw_(values, gradients, first, second, {}, std::vector<at::Tensor>(values.size(), t),
                     learning_rate, beta1_, beta2_, decay, kAdamEpsilon, /*amsgrad=*/false,
-                    /*maximize=*/false);
+                    /*maximize=*/false, /*grad_scale=*/{}, faulty);
 }
 
-void Optimizer::Step(int64_t step, double learning_rate) {
+void Optimizer::Step(int64_t step, double learning_rate, const at::Tensor& faulty) {
   if (by_operators_) {
     const at::NoGradGuard no_grad;
-    for (const bool decayed : {true, false}) StepByOperators(decayed, step, learning_rate);
+    const auto skip = faulty.defined() ? std::optional(faulty) : std::nullopt;
+    for (const bool decayed : {true, false}) StepByOperators(decayed, step, learning_rate, skip);
     return;
   }
   const bool is_double = memory_.flat(Plane::kValues, 0).scalar_type() == at::kDouble;

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,9 @@ class Optimizer {
   Optimizer(const TrainerOptions& options, const GradientBuckets& buckets,
             const ParameterMemory& memory, bool by_operators);
 
-  // One update; the gradients stay as they are.  `step` counts from 0.
-  void Step(int64_t step, double learning_rate);
+  // One update; the gradients stay as they are.  `step` counts from 0.  `faulty`, by operators
+  // alone: a float32 scalar on the device; where it is 1, the update changes nothing.
+  void Step(int64_t step, double learning_rate, const at::Tensor& faulty = {});
 
   // "momentum.<parameter>", or "adam_m.<parameter>" and "adam_v.<parameter>": views.
   std::vector<model::NamedTensor> State() const;
@@ -41,7 +43,8 @@ class Optimizer {
     bool decayed = true;
   };
   void PlanSegments();
-  void StepByOperators(bool decayed, int64_t step, double learning_rate);
+  void StepByOperators(bool decayed, int64_t step, double learning_rate,
+                       const std::optional<at::Tensor>& faulty);
   template <typename T>
   void Update(const Segment& segment, int64_t step, double learning_rate);
   template <typename T>

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <cmath>
 #include <optional>
 #include <span>
 
@@ -15,13 +14,6 @@ namespace ltml::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr bool kNonBlocking = true;
-
-// Memory of a batch as a tensor, without a copy.  Torch has no view of constants.
-at::Tensor TensorOver(std::span<const float> values, at::IntArrayRef shape) {
-  return at::from_blob(const_cast<float*>(values.data()), shape, at::kFloat);
-}
 
 double ValueOf(const at::Tensor& scalar) { return scalar.defined() ? scalar.item<double>() : 0.0; }
 
@@ -45,12 +37,9 @@ void AddTo(statistics::WindowSums& sums, statistics::Branch branch, const at::Te
 absl::StatusOr<Command> Trainer::Implementation::Step() {
   const Clock::time_point begin = Clock::now();
   LTML_RETURN_IF_ERROR(EnterWindow());
-  LTML_ASSIGN_OR_RETURN(const Batch* batch, NextBatch());
-  const Pass pass = ForwardBackward(*batch);
-  FillTail(*batch, pass.loss);
-  LTML_RETURN_IF_ERROR(Reduce());
-  LTML_RETURN_IF_ERROR(Guard());
-  LTML_RETURN_IF_ERROR(Apply(*batch, pass));
+  LTML_ASSIGN_OR_RETURN(const StepImages images, NextImages());
+  LTML_RETURN_IF_ERROR(by_operators ? OnDevice(images) : OnHost(images));
+  ++completed;
   clock.AddStep(begin, Clock::now(), ImagesOfStep());
   ports.monitor.Progress(Phase::kStep, completed, completed);
   Report();
@@ -59,7 +48,7 @@ absl::StatusOr<Command> Trainer::Implementation::Step() {
 
 absl::Status Trainer::Implementation::EnterWindow() {
   const Clock::time_point begin = Clock::now();
-  if (completed % options.window == 0) moments.MoveTo(windows.open());
+  if (completed % options.window == 0) LTML_RETURN_IF_ERROR(MoveMoments());
   LTML_ASSIGN_OR_RETURN(const Grant* grant, windows.Enter(completed, options.grant_limit));
   if (grant == nullptr) return absl::OkStatus();
   compensation.Renew(grant->compensation);
@@ -67,78 +56,90 @@ absl::Status Trainer::Implementation::EnterWindow() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<const Batch*> Trainer::Implementation::NextBatch() {
+absl::StatusOr<StepImages> Trainer::Implementation::NextImages() {
   const Clock::time_point begin = Clock::now();
-  LTML_ASSIGN_OR_RETURN(const Batch* batch, ports.batches.Next(completed, options.step_limit));
+  LTML_ASSIGN_OR_RETURN(StepImages images, feed.Next(completed, options.step_limit));
   clock.AddDataWait(begin, Clock::now());
-  LTML_RETURN_IF_ERROR(CheckBatch(*batch));
-  return batch;
+  return images;
 }
 
-absl::Status Trainer::Implementation::CheckBatch(const Batch& batch) const {
-  const int64_t images = batch.uniform_images + batch.rebalanced_images;
-  const int64_t pixels = images * 3 * options.image_size * options.image_size;
-  if (batch.step == completed && images > 0 && std::ssize(batch.pixels_B3HW) == pixels &&
-      std::ssize(batch.labels_BK) == images * classes) {
-    return absl::OkStatus();
-  }
-  return absl::InternalError(fmt::format(
-      "rank {} asked for the images of step {} and got step {}: {} + {} images, {} pixel values "
-      "(expected {}), {} labels (expected {})",
-      ports.collective.rank(), completed, batch.step, batch.uniform_images, batch.rebalanced_images,
-      batch.pixels_B3HW.size(), pixels, batch.labels_BK.size(), images * classes));
-}
-
-// A copy to a GPU goes on by itself where the batch lies in pinned memory.
-at::Tensor Trainer::Implementation::PixelsOf(const Batch& batch) const {
-  const int64_t images = batch.uniform_images + batch.rebalanced_images;
-  const int64_t size = options.image_size;
-  if (!options.channels_last_pixels) {
-    return TensorOver(batch.pixels_B3HW, {images, 3, size, size}).to(tensors, kNonBlocking);
-  }
-  return TensorOver(batch.pixels_B3HW, {images, size, size, 3})
-      .to(tensors, kNonBlocking)
-      .permute({0, 3, 1, 2});
-}
-
-Trainer::Implementation::Pass Trainer::Implementation::ForwardBackward(const Batch& batch) {
+Trainer::Implementation::Pass Trainer::Implementation::ForwardBackward(const StepImages& images) {
   const at::AutoGradMode with_gradient(true);
-  const int64_t images = batch.uniform_images + batch.rebalanced_images;
-  const at::Tensor x_B3HW = PixelsOf(batch);
-  const at::Tensor y_BK = TensorOver(batch.labels_BK, {images, classes}).to(tensors, kNonBlocking);
   const model::Logits logits = options.frozen_batch_norm
-                                   ? ports.network.ForwardFrozen(x_B3HW, batch.uniform_images)
-                                   : ports.network.Forward(x_B3HW, batch.uniform_images);
+                                   ? ports.network.ForwardFrozen(images.x_B3HW, images.uniform)
+                                   : ports.network.Forward(images.x_B3HW, images.uniform);
   const model::LossTerms terms = model::Loss(
-      logits, y_BK.narrow(0, 0, batch.uniform_images),
-      y_BK.narrow(0, batch.uniform_images, batch.rebalanced_images), rho_K, compensation.tensors(),
+      logits, images.y_BK.narrow(0, 0, images.uniform),
+      images.y_BK.narrow(0, images.uniform, images.rebalanced), rho_K, compensation.tensors(),
       {.weighting = options.weighting,
        .consistency = options.consistency,
        .global_batch = options.global_batch});
   buckets.Begin();
   terms.total.backward();
   buckets.StartRemaining();
-  return {.y_BK = y_BK, .logits = logits, .loss = terms};
+  return {.logits = logits, .loss = terms};
 }
 
-void Trainer::Implementation::FillTail(const Batch& batch, const model::LossTerms& loss) {
-  const double weight = static_cast<double>(batch.uniform_images + batch.rebalanced_images) /
-                        static_cast<double>(ImagesOfStep());
-  const Command command = ports.collective.rank() == 0 ? ports.monitor.Poll() : Command::kNone;
-  if (by_operators) {
-    tail.Fill(weight, loss, command, buckets.UnsoundCode());
-  } else {
-    tail.Fill(weight, PartsOf(loss), command, buckets.unsound_parameter());
-  }
+double Trainer::Implementation::WeightOf(const StepImages& images) const {
+  return static_cast<double>(images.rows()) / static_cast<double>(ImagesOfStep());
 }
 
-absl::Status Trainer::Implementation::Reduce() {
-  const Stopwatch waited(tensors.device());
+Command Trainer::Implementation::PolledCommand() {
+  return ports.collective.rank() == 0 ? ports.monitor.Poll() : Command::kNone;
+}
+
+UpdateTime Trainer::Implementation::TimeOfUpdate() const {
+  return {.step = completed,
+          .learning_rate = LearningRate(options, completed),
+          .limit = options.step_limit};
+}
+
+// Sums, looks, and then updates.
+absl::Status Trainer::Implementation::OnHost(const StepImages& images) {
+  const Pass pass = ForwardBackward(images);
+  tail.Fill(WeightOf(images), PartsOf(pass.loss), PolledCommand(), buckets.unsound_parameter());
+  Stopwatch waited(tensors.device());
   LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));
+  LTML_RETURN_IF_ERROR(exchange->Await(options.step_limit));
+  waited.Stop();
   clock.AddCollectiveWait(waited.Elapsed());
   buckets.Finish();
   tail.Finish();
+  LTML_RETURN_IF_ERROR(Guard());
+  tail.StoreRunningStatistics();
+  LTML_RETURN_IF_ERROR(exchange->Update(optimizer, TimeOfUpdate()));
+  AddMoments(images, pass.logits);
   return absl::OkStatus();
+}
+
+// What a step does without the other ranks and without a look at the host; it may be recorded.  The
+// moments of a faulty step are never read.
+void Trainer::Implementation::LocalPart(const StepImages& images) {
+  const Pass pass = ForwardBackward(images);
+  AddMomentsOnDevice(images, pass.logits);
+  tail.Fill(WeightOf(images), pass.loss, buckets.UnsoundCode());
+}
+
+// Everything is given to the device before the host looks at anything; a fault that shows makes the
+// update there one that changes nothing.
+absl::Status Trainer::Implementation::OnDevice(const StepImages& images) {
+  const StepGraph::Way way = graph.Run(images, [this](const StepImages& from) { LocalPart(from); });
+  if (way == StepGraph::Way::kRecorded) buckets.StartAll();
+  tail.SetCommand(PolledCommand());
+  Stopwatch waited(tensors.device());
+  LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));
+  waited.Stop();
+  UpdateTime time = TimeOfUpdate();
+  time.faulty = tail.Faulty();
+  tail.BeginFetch();
+  tail.StoreRunningStatistics(time.faulty);
+  LTML_RETURN_IF_ERROR(exchange->Update(optimizer, time));
+  feed.Ahead(completed);
+  LTML_RETURN_IF_ERROR(exchange->Await(options.step_limit));
+  LTML_RETURN_IF_ERROR(tail.Fetch(options.step_limit));
+  buckets.Finish();
+  clock.AddCollectiveWait(waited.Elapsed());
+  return Guard();
 }
 
 // Works on summed values alone, so every rank decides alike without another collective.
@@ -158,29 +159,22 @@ absl::Status Trainer::Implementation::Guard() const {
       tail.loss().ToString()));
 }
 
-absl::Status Trainer::Implementation::Apply(const Batch& batch, const Pass& pass) {
-  tail.StoreRunningStatistics();
-  LTML_RETURN_IF_ERROR(
-      exchange->Update(optimizer, {.step = completed,
-                                   .learning_rate = LearningRate(options, completed),
-                                   .limit = options.step_limit}));
-  AddMoments(batch, pass);
-  ++completed;
-  return absl::OkStatus();
+void Trainer::Implementation::AddMoments(const StepImages& images, const model::Logits& logits) {
+  const auto split = static_cast<size_t>(images.uniform * classes);
+  AddTo(windows.open(), statistics::kUniform, logits.u, images.labels_BK.first(split));
+  AddTo(windows.open(), statistics::kRebalanced, logits.r, images.labels_BK.subspan(split));
 }
 
-void Trainer::Implementation::AddMoments(const Batch& batch, const Pass& pass) {
-  const auto& [y_BK, logits, loss] = pass;
-  const int64_t uniform = batch.uniform_images, rebalanced = batch.rebalanced_images;
-  if (by_operators) {
-    moments.Add(statistics::kUniform, logits.u, y_BK.narrow(0, 0, uniform));
-    moments.Add(statistics::kRebalanced, logits.r, y_BK.narrow(0, uniform, rebalanced));
-    return;
-  }
-  const std::span<const float> labels_BK = batch.labels_BK;
-  const auto split = static_cast<size_t>(uniform * classes);
-  AddTo(windows.open(), statistics::kUniform, logits.u, labels_BK.first(split));
-  AddTo(windows.open(), statistics::kRebalanced, logits.r, labels_BK.subspan(split));
+void Trainer::Implementation::AddMomentsOnDevice(const StepImages& images,
+                                                 const model::Logits& logits) {
+  moments.Add(statistics::kUniform, logits.u, images.y_BK.narrow(0, 0, images.uniform));
+  moments.Add(statistics::kRebalanced, logits.r,
+              images.y_BK.narrow(0, images.uniform, images.rebalanced));
+}
+
+absl::Status Trainer::Implementation::MoveMoments() {
+  if (!by_operators) return absl::OkStatus();
+  return moments.MoveTo(windows.open(), options.step_limit);
 }
 
 void Trainer::Implementation::Report() {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "common/base/status_macros.h"
 #include "worker/train/gradient_buckets.h"
 
 namespace ltml::train {
@@ -20,6 +21,12 @@ enum Slot : int64_t {
   kStopBit,
   kFaults  // a slot a rank: 0, 1 for its loss, 2 + number of a parameter
 };
+
+// Where the host reads the slots.  Memory that a GPU writes by itself, else the copy would stop the
+// host.
+at::Tensor HostCopyOf(const at::Tensor& slots) {
+  return slots.is_cpu() ? slots : slots.cpu().pin_memory();
+}
 
 }  // namespace
 
@@ -41,7 +48,8 @@ StepTail::StepTail(std::vector<model::NamedTensor> running_statistics, int rank,
       flat_(
           at::zeros({Doubles(running_, world_size)}, at::TensorOptions(device).dtype(at::kDouble))),
       slots_(flat_.narrow(0, flat_.numel() - kFaults - world_size, kFaults + world_size)),
-      host_slots_(slots_.cpu()) {
+      host_slots_(HostCopyOf(slots_)),
+      fetched_(device) {
   for (const model::NamedTensor& buffer : running_) {
     running_tensors_.push_back(buffer.tensor);
     running_sizes_.push_back(buffer.tensor.numel());
@@ -62,13 +70,17 @@ StepTail::~StepTail() {
 
 const double* StepTail::slots() const { return host_slots_.const_data_ptr<double>(); }
 
+at::Tensor StepTail::GatherRunning() const {
+  std::vector<at::Tensor> parts;
+  for (const at::Tensor& buffer : running_tensors_) parts.push_back(buffer.reshape(-1));
+  return at::cat(parts);
+}
+
 void StepTail::FillRunningStatistics(double weight) {
   flat_.zero_();
   if (running_.empty()) return;
-  std::vector<at::Tensor> parts;
-  for (const at::Tensor& buffer : running_tensors_) parts.push_back(buffer.reshape(-1));
   at::Tensor running = flat_.narrow(0, 0, running_elements_);
-  running.copy_(at::cat(parts));
+  running.copy_(GatherRunning());
   if (weight != 1.0) running.mul_(weight);
 }
 
@@ -86,8 +98,7 @@ void StepTail::Fill(double weight, const LossParts& loss, Command command, int u
   slot[kFaults + rank_] = loss.finite() ? fault : 1;
 }
 
-void StepTail::Fill(double weight, const model::LossTerms& loss, Command command,
-                    const at::Tensor& unsound_code) {
+void StepTail::Fill(double weight, const model::LossTerms& loss, const at::Tensor& unsound_code) {
   const at::NoGradGuard no_grad;
   FillRunningStatistics(weight);
   const at::Tensor parts = at::stack({loss.total, loss.classification_uniform,
@@ -97,13 +108,29 @@ void StepTail::Fill(double weight, const model::LossTerms& loss, Command command
   const at::Tensor fault = unsound_code + unsound_code.gt(0);
   slots_.narrow(0, kFaults + rank_, 1)
       .copy_(at::where(parts.isfinite().all(), fault, at::ones_like(fault)));
+}
+
+void StepTail::SetCommand(Command command) {
   if (rank_ != 0 || command == Command::kNone) return;
+  const at::NoGradGuard no_grad;
   slots_.narrow(0, command == Command::kStop ? kStopBit : kCheckpointBit, 1).fill_(1);
 }
 
-void StepTail::Finish() {
+at::Tensor StepTail::Faulty() const {
+  const at::NoGradGuard no_grad;
+  return slots_.narrow(0, kFaults, world_size_).ne(0).any().to(at::kFloat);
+}
+
+void StepTail::BeginFetch() {
+  const at::NoGradGuard no_grad;
+  if (!flat_.is_cpu()) host_slots_.copy_(slots_, /*non_blocking=*/true);
+  fetched_.Set();
+}
+
+absl::Status StepTail::Fetch(std::chrono::nanoseconds limit) {
+  LTML_RETURN_IF_ERROR(fetched_.Await("the step's forward and backward pass", limit));
   in_flight_ = false;
-  if (!flat_.is_cpu()) host_slots_.copy_(slots_);
+  return absl::OkStatus();
 }
 
 Collective::Ticket StepTail::Start(Collective& collective) {
@@ -144,11 +171,12 @@ void StepTail::SetSum(const std::vector<const double*>& parts) {
   }
 }
 
-void StepTail::StoreRunningStatistics() {
+void StepTail::StoreRunningStatistics(const at::Tensor& faulty) {
   if (running_.empty()) return;
   const at::NoGradGuard no_grad;
-  const at::Tensor running =
+  at::Tensor running =
       flat_.narrow(0, 0, running_elements_).to(running_tensors_.front().scalar_type());
+  if (faulty.defined()) running = at::where(faulty.ne(0), GatherRunning(), running);
   at::_foreach_copy_(running_tensors_, running.split_with_sizes(running_sizes_));
 }
 

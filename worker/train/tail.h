@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "worker/model/loss.h"
 #include "worker/model/network.h"
 #include "worker/train/collective.h"
+#include "worker/train/device_mark.h"
 #include "worker/train/grant_source.h"
 
 namespace ltml::train {
@@ -45,13 +47,20 @@ class StepTail {
   // Fills the bucket with this rank's part.  `weight` is local / global images, `command` counts on
   // rank 0 only.  `unsound_parameter`: a parameter with an unsound gradient, or -1.
   void Fill(double weight, const LossParts& loss, Command command, int unsound_parameter);
-  // The same by operators, where the network is, without a look at the values: `unsound_code` is
-  // GradientBuckets::UnsoundCode.
-  void Fill(double weight, const model::LossTerms& loss, Command command,
-            const at::Tensor& unsound_code);
+  // The same by operators, where the network is, without a look at the values and without the
+  // command: `unsound_code` is GradientBuckets::UnsoundCode.
+  void Fill(double weight, const model::LossTerms& loss, const at::Tensor& unsound_code);
+  // Adds the command to what was filled in by operators.
+  void SetCommand(Command command);
   Collective::Ticket Start(Collective& collective);
-  // When the sum has ended: fetches what the host wants to know, one small copy.
-  void Finish();
+  // When the sum has ended, where the host alone takes part in it.
+  void Finish() { in_flight_ = false; }
+  // By operators, all after the sum.  Whether any rank has a fault: a float32 scalar, 1 or 0.
+  at::Tensor Faulty() const;
+  // Begins to fetch what the host wants to know, one small copy.
+  void BeginFetch();
+  // Until the copy is there, and with it the sum.
+  absl::Status Fetch(std::chrono::nanoseconds limit);
   // The sum by other means: this rank's part, and the sum of the parts of all ranks in order.
   void CopyTo(double* part) const;
   void SetSum(const std::vector<const double*>& parts);
@@ -64,11 +73,13 @@ class StepTail {
   Command command() const;
   // Of the first rank that has one.
   std::optional<StepFault> fault() const;
-  // Writes the averaged statistics back into the network.
-  void StoreRunningStatistics();
+  // Writes the averaged statistics back into the network; where `faulty` (see Faulty) is given and
+  // not 0, the network keeps its own.
+  void StoreRunningStatistics(const at::Tensor& faulty = {});
 
  private:
   const double* slots() const;
+  at::Tensor GatherRunning() const;
   void FillRunningStatistics(double weight);
 
   std::vector<model::NamedTensor> running_;
@@ -78,6 +89,7 @@ class StepTail {
   at::Tensor flat_;   // double: running statistics, 4 loss parts, 2 control bits, world_size faults
   at::Tensor slots_;  // all but the running statistics
   at::Tensor host_slots_;  // the same memory, or a copy where that is on a GPU
+  DeviceMark fetched_;
   int64_t running_elements_ = 0;
   bool in_flight_ = false;
 };

@@ -2,6 +2,9 @@
 
 #include <span>
 
+#include "common/base/status_macros.h"
+#include "worker/train/device_mark.h"
+
 namespace ltml::train {
 namespace {
 
@@ -29,16 +32,15 @@ void TensorMoments::Add(statistics::Branch branch, const at::Tensor& logits_BK,
   const at::Tensor of_positives_3K = (powers_3BK * positive_BK).sum(1);
   sums_[branch][statistics::kPositive].add_(of_positives_3K);
   sums_[branch][statistics::kNegative].add_(powers_3BK.sum(1) - of_positives_3K);
-  empty_ = false;
 }
 
-void TensorMoments::MoveTo(statistics::WindowSums& sums) {
-  if (empty_) return;
+absl::Status TensorMoments::MoveTo(statistics::WindowSums& sums, std::chrono::nanoseconds limit) {
+  LTML_RETURN_IF_ERROR(AwaitDevice(sums_.device(), "the steps of the statistics window", limit));
   const at::Tensor flat = sums_.cpu().contiguous();
   sums.Merge(statistics::WindowSums::FromFlat(
       std::span(flat.const_data_ptr<int64_t>(), static_cast<size_t>(flat.numel())), classes_));
   sums_.zero_();
-  empty_ = true;
+  return absl::OkStatus();
 }
 
 }  // namespace ltml::train

@@ -10,6 +10,7 @@
 
 #include "common/base/status_macros.h"
 #include "worker/model/torch_status.h"
+#include "worker/train/device_mark.h"
 #include "worker/train/same_weights.h"
 #include "worker/train/trainer_implementation.h"
 
@@ -145,6 +146,14 @@ Trainer::Implementation::Implementation(const TrainerOptions& from, const Traine
       tensors(to.network.parameters().front().tensor.options()),
       by_operators(from.by_operators || !tensors.device().is_cpu()),
       rho_K(at::tensor(from.rho, at::kDouble).to(tensors)),
+      feed(to.batches, {.tensors = tensors,
+                        .image_size = from.image_size,
+                        .classes = classes,
+                        .channels_last_pixels = from.channels_last_pixels,
+                        .rank = to.collective.rank(),
+                        .steps = from.steps,
+                        .ahead = by_operators}),
+      graph(by_operators ? to.graph : nullptr, tensors.device(), from.step_limit),
       compensation(from, classes, tensors, has_branch),
       memory(MemoryOptions(from, to, compensation), to.collective,
              by_operators ? ShareMemory() : to.share_memory),
@@ -153,7 +162,9 @@ Trainer::Implementation::Implementation(const TrainerOptions& from, const Traine
           AllParameters(to.network, compensation), memory,
           {.largest = LargestGradient(tensors.dtype().toScalarType(), to.collective.world_size()),
            .by_operators = by_operators},
-          [this](int bucket) { exchange->Start(bucket); }),
+          [this](int bucket) {
+            if (!graph.recording()) exchange->Start(bucket);
+          }),
       optimizer(from, buckets, memory, by_operators),
       tail(RunningStatistics(from, to.network), to.collective.rank(), to.collective.world_size(),
            tensors.device()),
@@ -189,6 +200,7 @@ absl::Status Trainer::BroadcastWeights(std::chrono::nanoseconds timeout) {
     flat.push_back(gathered);
     LTML_RETURN_IF_ERROR(BroadcastFlat(flat, all.ports.collective, timeout));
     Scatter(gathered, buffers);
+    LTML_RETURN_IF_ERROR(AwaitDevice(all.tensors.device(), "the weights of rank 0", timeout));
     return CheckSame(flat, all.ports.collective, timeout);
   });
 }
@@ -200,10 +212,10 @@ absl::StatusOr<Command> Trainer::RunUntil(int64_t step) {
     while (all.completed < std::min(step, all.options.steps)) {
       LTML_ASSIGN_OR_RETURN(const Command command, all.Step());
       if (command == Command::kNone) continue;
-      all.moments.MoveTo(all.windows.open());
+      LTML_RETURN_IF_ERROR(all.MoveMoments());
       return command;
     }
-    all.moments.MoveTo(all.windows.open());
+    LTML_RETURN_IF_ERROR(all.MoveMoments());
     return Command::kNone;
   });
 }

@@ -19,6 +19,8 @@
 
 namespace ltml::train {
 
+class GraphRecorder;
+
 enum class OptimizerKind { kSgd, kAdamW };
 enum class Decay { kStep, kCosine };
 enum class CompensationMode { kStatistics, kLabels, kLearnable, kNone };
@@ -76,6 +78,9 @@ struct TrainerPorts {
   Monitor& monitor;
   // Where it gives memory, ranks exchange gradients and weights through it; empty: never.
   ShareMemory share_memory{};
+  // By operators: steps are recorded and given to the device as one where it is not null
+  // (step_graph.h).
+  GraphRecorder* graph = nullptr;
 };
 
 // Data-parallel training, one object a rank.  Gradients are summed over ranks in flat buckets

@@ -6,12 +6,14 @@
 #include <memory>
 #include <vector>
 
+#include "worker/train/batch_feed.h"
 #include "worker/train/compensation_set.h"
 #include "worker/train/exchange.h"
 #include "worker/train/gradient_buckets.h"
 #include "worker/train/optimizer.h"
 #include "worker/train/parameter_memory.h"
 #include "worker/train/step_clock.h"
+#include "worker/train/step_graph.h"
 #include "worker/train/tail.h"
 #include "worker/train/tensor_moments.h"
 #include "worker/train/trainer.h"
@@ -29,20 +31,22 @@ struct Trainer::Implementation {
   std::vector<model::NamedTensor> Parameters() const;
 
   struct Pass {
-    at::Tensor y_BK;
     model::Logits logits;
     model::LossTerms loss;
   };
   absl::Status EnterWindow();
-  absl::StatusOr<const Batch*> NextBatch();
-  absl::Status CheckBatch(const Batch& batch) const;
-  at::Tensor PixelsOf(const Batch& batch) const;
-  Pass ForwardBackward(const Batch& batch);
-  void FillTail(const Batch& batch, const model::LossTerms& loss);
-  absl::Status Reduce();
+  absl::StatusOr<StepImages> NextImages();
+  Pass ForwardBackward(const StepImages& images);
+  absl::Status OnHost(const StepImages& images);
+  absl::Status OnDevice(const StepImages& images);
+  void LocalPart(const StepImages& images);
+  double WeightOf(const StepImages& images) const;
+  Command PolledCommand();
+  UpdateTime TimeOfUpdate() const;
   absl::Status Guard() const;
-  absl::Status Apply(const Batch& batch, const Pass& pass);
-  void AddMoments(const Batch& batch, const Pass& pass);
+  void AddMoments(const StepImages& images, const model::Logits& logits);
+  void AddMomentsOnDevice(const StepImages& images, const model::Logits& logits);
+  absl::Status MoveMoments();
   void Report();
   void ReportStep();
   int64_t ImagesOfStep() const { return streams * options.global_batch; }
@@ -54,6 +58,8 @@ struct Trainer::Implementation {
   const at::TensorOptions tensors;  // type and device of the network
   const bool by_operators;
   const at::Tensor rho_K;
+  BatchFeed feed;
+  StepGraph graph;
   CompensationSet compensation;
   ParameterMemory memory;
   std::unique_ptr<Exchange> exchange;

@@ -139,6 +139,26 @@ step = "1.5s"
   EXPECT_EQ(base::ToNanoseconds(job->limits().step()), std::chrono::milliseconds(1500));
 }
 
+TEST(CheckPrecision, Bfloat16OnAProcessorNeedsItsInstructions) {
+  v1::JobSpec job;
+  v1::Resources& resources = *job.mutable_resources();
+  resources.set_device(v1::Resources::DEVICE_CPU);
+  for (const bool has : {false, true}) {
+    resources.set_precision(v1::Resources::PRECISION_FLOAT32);
+    EXPECT_TRUE(CheckPrecision(job, has).ok());
+    resources.set_precision(v1::Resources::PRECISION_BFLOAT16);
+    EXPECT_EQ(CheckPrecision(job, has).ok(), has);
+  }
+  const absl::Status refused = CheckPrecision(job, false);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(CauseOf(refused), v1::FAILURE_CAUSE_CONFIGURATION);
+  EXPECT_THAT(std::string(refused.message()),
+              testing::AllOf(HasSubstr("resources.precision is \"bfloat16\""),
+                             HasSubstr("has no AVX512-BF16"), HasSubstr("set it to \"float32\"")));
+  resources.set_device(v1::Resources::DEVICE_CUDA);
+  EXPECT_TRUE(CheckPrecision(job, false).ok());
+}
+
 v1::WorkerTask ResumeTask(const fs::path& run_folder) {
   v1::WorkerTask task;
   task.set_run_folder(run_folder.string());

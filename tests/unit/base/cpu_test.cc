@@ -11,20 +11,23 @@ namespace ltml::base {
 namespace {
 
 #if defined(__x86_64__)
-bool KernelNamesAvx2() {
+bool KernelNames(std::string_view feature) {
   std::ifstream file("/proc/cpuinfo");
   std::stringstream text;
   text << file.rdbuf();
-  return text.str().find(" avx2 ") != std::string::npos;
+  return text.str().find(feature) != std::string::npos;
 }
 
 TEST(HasAvx2, AgreesWithTheKernelUnlessToldOtherwise) {
   const char* wish = std::getenv("LTML_SIMD");
   const bool portable = wish != nullptr && std::string_view(wish) == "portable";
-  EXPECT_EQ(HasAvx2(), KernelNamesAvx2() && !portable);
+  EXPECT_EQ(HasAvx2(), KernelNames(" avx2 ") && !portable);
 }
+
+TEST(HasBfloat16, AgreesWithTheKernel) { EXPECT_EQ(HasBfloat16(), KernelNames(" avx512_bf16 ")); }
 #else
 TEST(HasAvx2, IsNoMatterOfOtherProcessors) { EXPECT_FALSE(HasAvx2()); }
+TEST(HasBfloat16, IsNotToldOfOtherProcessors) { EXPECT_FALSE(HasBfloat16()); }
 #endif
 
 // The example of the header: both versions of one kernel give the same bits.

@@ -91,6 +91,10 @@ class Remembers final : public train::Collective {
     calls_.push_back("wait " + std::to_string(ticket));
     return inner_->Wait(ticket, timeout);
   }
+  absl::Status Follow(Ticket ticket, std::chrono::nanoseconds timeout) override {
+    calls_.push_back("follow " + std::to_string(ticket));
+    return inner_->Follow(ticket, timeout);
+  }
 
  private:
   const std::unique_ptr<train::Collective> inner_;
@@ -120,11 +124,12 @@ TEST(ByMemory, SendsEachBufferToItsCollectiveAndWaitsForBoth) {
   const auto first = both->StartAllReduceSum(on_device);
   const auto second = both->StartBroadcast(train::BufferOf(std::span<double>(values)), 0);
   const auto third = both->StartAllReduceSum(on_device);
+  ASSERT_TRUE(both->Follow(third, seconds(1)).ok());
   ASSERT_TRUE(both->Wait(second, seconds(1)).ok());
   ASSERT_TRUE(both->Wait(third, seconds(1)).ok());
   ASSERT_TRUE(both->Wait(first, seconds(1)).ok());  // over already
-  EXPECT_EQ(host_calls, (std::vector<std::string>{"broadcast", "wait 1", "wait 1"}));
-  EXPECT_EQ(device_calls, (std::vector<std::string>{"sum", "sum", "wait 1", "wait 2"}));
+  EXPECT_EQ(host_calls, (std::vector<std::string>{"broadcast", "follow 1", "wait 1", "wait 1"}));
+  EXPECT_EQ(device_calls, (std::vector<std::string>{"sum", "sum", "follow 2", "wait 1", "wait 2"}));
 }
 
 TEST(MpiStatus, TranslatesEveryClassOnce) {

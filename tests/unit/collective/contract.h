@@ -25,6 +25,7 @@ class CollectiveContract {
     ExactSums();
     OrderOfStart();
     ManyInFlight();
+    Following();
   }
 
  private:
@@ -69,6 +70,15 @@ class CollectiveContract {
     const auto last = collective_.StartAllReduceSum(train::BufferOf(std::span<double>(value)));
     ASSERT_TRUE(collective_.Wait(last, kLimit).ok());
     EXPECT_EQ(value[0], static_cast<double>(world_ * world_));
+  }
+
+  // In memory of the host there is nobody to hold back: the sum is there, and may be waited for.
+  void Following() {
+    std::vector<double> value = {1.0 + rank_};
+    const auto sum = collective_.StartAllReduceSum(train::BufferOf(std::span<double>(value)));
+    ASSERT_TRUE(collective_.Follow(sum, kLimit).ok());
+    EXPECT_EQ(value[0], world_ * (world_ + 1) / 2.0);
+    EXPECT_TRUE(collective_.Wait(sum, kLimit).ok());
   }
 
   void ManyInFlight() {

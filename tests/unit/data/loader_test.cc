@@ -220,8 +220,8 @@ TEST(Loader, KeepsBatchesInTheMemoryItWasGiven) {
     for (int64_t step = 0; step < options.steps; ++step) {
       ASSERT_TRUE((*loader)->Next(step, seconds(20)).ok());
     }
-    EXPECT_EQ(memory.taken, options.queue_batches);
-    EXPECT_EQ(memory.held, options.queue_batches * 12 * kPixels * int64_t{sizeof(float)});
+    EXPECT_EQ(memory.taken, 2 * options.queue_batches);  // pixels and labels
+    EXPECT_EQ(memory.held, options.queue_batches * 12 * (kPixels + 4) * int64_t{sizeof(float)});
   }
   EXPECT_EQ(memory.held, 0);
 }

@@ -37,8 +37,9 @@ class FormulaBatches : public BatchSource {
     batch_.step = step;
     const int64_t begin = global_batch_ * rank_ / world_,
                   end = global_batch_ * (rank_ + 1) / world_;
+    const int64_t images_of = period > 0 ? step % period : step;
     for (const char* stream : streams) {
-      for (int64_t p = begin; p < end; ++p) Append(stream, step * global_batch_ + p);
+      for (int64_t p = begin; p < end; ++p) Append(stream, images_of * global_batch_ + p);
       (std::string_view(stream) == "u" ? batch_.uniform_images : batch_.rebalanced_images) =
           end - begin;
     }
@@ -48,6 +49,7 @@ class FormulaBatches : public BatchSource {
 
   std::vector<const char*> streams = {"u", "r"};
   int64_t spoil_step = -1;
+  int64_t period = 0;  // after so many steps the same images come again; 0: never
 
  private:
   void Append(const std::string& stream, int64_t position) {
@@ -171,13 +173,13 @@ struct JobSetup {
 
 struct RankJob {
   RankJob(const JobSetup& setup, Collective& collective, Coordinator& coordinator,
-          ShareMemory share_memory = {})
+          ShareMemory share_memory = {}, GraphRecorder* graph = nullptr)
       : network(model::Network::Create(setup.network, 17).value()),
         batches(setup.options.global_batch, setup.network.classes, setup.options.image_size,
                 collective.rank(), collective.world_size()),
         grants(coordinator),
         trainer(Trainer::Create(setup.options, {*network, collective, grants, batches, monitor,
-                                                std::move(share_memory)})
+                                                std::move(share_memory), graph})
                     .value()) {}
 
   std::unique_ptr<model::Network> network;
@@ -186,6 +188,35 @@ struct RankJob {
   RecordingMonitor monitor;
   std::unique_ptr<Trainer> trainer;
 };
+
+inline std::vector<model::NamedTensor> Copied(std::vector<model::NamedTensor> tensors) {
+  for (model::NamedTensor& named : tensors) named.tensor = named.tensor.detach().cpu().clone();
+  return tensors;
+}
+
+// Weights, running statistics and the optimiser's moments.
+inline std::vector<model::NamedTensor> StateOf(Trainer& trainer) {
+  std::vector<model::NamedTensor> state = Copied(trainer.ModelTensors());
+  for (const model::NamedTensor& named : Copied(trainer.OptimizerTensors())) state.push_back(named);
+  return state;
+}
+
+// To the last bit.
+inline void ExpectSame(const std::vector<model::NamedTensor>& got,
+                       const std::vector<model::NamedTensor>& expected) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_TRUE(at::equal(got[i].tensor, expected[i].tensor)) << got[i].name;
+  }
+}
+
+inline void ExpectSameLosses(const std::vector<StepReport>& got,
+                             const std::vector<StepReport>& expected) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i].loss, expected[i].loss) << "step " << i + 1;
+  }
+}
 
 // Runs `body` as rank 0 .. world_size - 1, each on a thread.
 inline void RunRanks(int world_size, const std::function<void(Collective&)>& body) {

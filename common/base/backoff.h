@@ -4,7 +4,7 @@
 #include <chrono>
 #include <thread>
 
-namespace ltml::collective {
+namespace ltml::base {
 
 // Pauses between two looks at something that will happen: short at first, longer later, so that who
 // waits long leaves the core to others.
@@ -30,4 +30,4 @@ class Backoff {
   std::chrono::microseconds nap_{20};
 };
 
-}  // namespace ltml::collective
+}  // namespace ltml::base
