@@ -26,10 +26,7 @@ class AllReduceExchange final : public Exchange {
   absl::Status Await(std::chrono::nanoseconds limit) override {
     return collective_.Wait(last_, limit);
   }
-  absl::Status Update(Optimizer& optimizer, const UpdateTime& time) override {
-    optimizer.Step(time.step, time.learning_rate, time.faulty);
-    return absl::OkStatus();
-  }
+  absl::Status Settle(std::chrono::nanoseconds) override { return absl::OkStatus(); }
   at::Tensor SummedGradient(int bucket) const override {
     return memory_.flat(Plane::kGradients, bucket);
   }
@@ -61,10 +58,7 @@ class SharedExchange final : public Exchange {
   absl::Status Await(std::chrono::nanoseconds) override { return absl::OkStatus(); }
 
   // No gradient is read after the barrier, and no weight changes before that of the next Combine.
-  absl::Status Update(Optimizer& optimizer, const UpdateTime& time) override {
-    optimizer.Step(time.step, time.learning_rate);
-    return shared_.Barrier(time.limit);
-  }
+  absl::Status Settle(std::chrono::nanoseconds limit) override { return shared_.Barrier(limit); }
 
   at::Tensor SummedGradient(int bucket) const override {
     at::Tensor sum = at::zeros_like(memory_.flat(Plane::kGradients, bucket));

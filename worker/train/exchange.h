@@ -8,20 +8,12 @@
 
 #include "absl/status/status.h"
 #include "worker/train/collective.h"
-#include "worker/train/optimizer.h"
 #include "worker/train/parameter_memory.h"
 #include "worker/train/tail.h"
 
 namespace ltml::train {
 
-struct UpdateTime {
-  int64_t step = 0;  // from 0
-  double learning_rate = 0;
-  std::chrono::nanoseconds limit{};
-  at::Tensor faulty{};  // as Optimizer::Step takes it
-};
-
-// How the gradients of all ranks become one update of the weights of all ranks.  Every rank calls
+// How the gradients of all ranks become the sums that the optimiser works on.  Every rank calls
 // the same methods in the same order.  After an error the object is of no more use.
 class Exchange {
  public:
@@ -33,8 +25,9 @@ class Exchange {
   virtual absl::Status Combine(StepTail& tail, std::chrono::nanoseconds limit) = 0;
   // Until the sums have ended.
   virtual absl::Status Await(std::chrono::nanoseconds limit) = 0;
-  // Updates the weights with the summed gradients; every rank then has the same ones.
-  virtual absl::Status Update(Optimizer& optimizer, const UpdateTime& time) = 0;
+  // After the optimiser's step, which may have been of this rank's part of the weights: until all
+  // weights are updated, everywhere.
+  virtual absl::Status Settle(std::chrono::nanoseconds limit) = 0;
   // The gradient of a bucket, summed over ranks; while all ranks rest between two steps.
   virtual at::Tensor SummedGradient(int bucket) const = 0;
   // Makes the optimiser's state whole on every rank.

@@ -88,12 +88,6 @@ Command Trainer::Implementation::PolledCommand() {
   return ports.collective.rank() == 0 ? ports.monitor.Poll() : Command::kNone;
 }
 
-UpdateTime Trainer::Implementation::TimeOfUpdate() const {
-  return {.step = completed,
-          .learning_rate = LearningRate(options, completed),
-          .limit = options.step_limit};
-}
-
 // Sums, looks, and then updates.
 absl::Status Trainer::Implementation::OnHost(const StepImages& images) {
   const Pass pass = ForwardBackward(images);
@@ -107,8 +101,16 @@ absl::Status Trainer::Implementation::OnHost(const StepImages& images) {
   tail.Finish();
   LTML_RETURN_IF_ERROR(Guard());
   tail.StoreRunningStatistics();
-  LTML_RETURN_IF_ERROR(exchange->Update(optimizer, TimeOfUpdate()));
+  optimizer.Step(completed, LearningRate(options, completed));
   AddMoments(images, pass.logits);
+  return Settle();
+}
+
+absl::Status Trainer::Implementation::Settle() {
+  Stopwatch waited(tensors.device());
+  LTML_RETURN_IF_ERROR(exchange->Settle(options.step_limit));
+  waited.Stop();
+  clock.AddCollectiveWait(waited.Elapsed());
   return absl::OkStatus();
 }
 
@@ -122,6 +124,7 @@ void Trainer::Implementation::LocalPart(const StepImages& images) {
 
 // Everything is given to the device before the host looks at anything; a fault that shows makes the
 // update there one that changes nothing.
+// Each rank has weights of its own there, so that there is nothing to settle.
 absl::Status Trainer::Implementation::OnDevice(const StepImages& images) {
   const StepGraph::Way way = graph.Run(images, [this](const StepImages& from) { LocalPart(from); });
   if (way == StepGraph::Way::kRecorded) buckets.StartAll();
@@ -129,11 +132,10 @@ absl::Status Trainer::Implementation::OnDevice(const StepImages& images) {
   Stopwatch waited(tensors.device());
   LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));
   waited.Stop();
-  UpdateTime time = TimeOfUpdate();
-  time.faulty = tail.Faulty();
+  const at::Tensor faulty = tail.Faulty();
   tail.BeginFetch();
-  tail.StoreRunningStatistics(time.faulty);
-  LTML_RETURN_IF_ERROR(exchange->Update(optimizer, time));
+  tail.StoreRunningStatistics(faulty);
+  optimizer.Step(completed, LearningRate(options, completed), faulty);
   feed.Ahead(completed);
   LTML_RETURN_IF_ERROR(exchange->Await(options.step_limit));
   LTML_RETURN_IF_ERROR(tail.Fetch(options.step_limit));

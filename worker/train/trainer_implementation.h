@@ -42,7 +42,7 @@ struct Trainer::Implementation {
   void LocalPart(const StepImages& images);
   double WeightOf(const StepImages& images) const;
   Command PolledCommand();
-  UpdateTime TimeOfUpdate() const;
+  absl::Status Settle();
   absl::Status Guard() const;
   void AddMoments(const StepImages& images, const model::Logits& logits);
   void AddMomentsOnDevice(const StepImages& images, const model::Logits& logits);

@@ -289,6 +289,35 @@ struct SlowCollective : Slow<Collective> {
   }
 };
 
+struct SlowMemory final : SharedMemory {
+  SlowMemory(std::unique_ptr<SharedMemory> from, std::chrono::milliseconds time)
+      : memory(std::move(from)), pause(time) {}
+  std::byte* part(int rank) override { return memory->part(rank); }
+  absl::Status Barrier(std::chrono::nanoseconds timeout) override {
+    std::this_thread::sleep_for(pause);
+    return memory->Barrier(timeout);
+  }
+  const std::unique_ptr<SharedMemory> memory;
+  const std::chrono::milliseconds pause;
+};
+
+// Before the update and behind it.
+TEST(Ranks, BothWaitsAtSharedMemoryAreTold) {
+  const JobSetup setup = SharedSetup(OptimizerKind::kSgd);
+  Coordinator coordinator(2, setup.network.classes, 0.9, setup.options.window);
+  RunRanks(2, [&](Collective& collective) {
+    RankJob job(setup, collective, coordinator, [&](int64_t bytes) {
+      return std::make_unique<SlowMemory>(
+          collective::ShareMemory(collective, bytes, kLimit).value(),
+          std::chrono::milliseconds(20));
+    });
+    ASSERT_TRUE(job.trainer->BroadcastWeights(kLimit).ok());
+    ASSERT_TRUE(job.trainer->RunUntil(1).ok());
+    ASSERT_EQ(job.monitor.times.size(), 1u);
+    EXPECT_GE(job.monitor.times[0].collective_wait_seconds, 2 * 0.020);
+  });
+}
+
 TEST(Ranks, EveryRankTellsWhereItsTimeWent) {
   using std::chrono::milliseconds;
   JobSetup setup;
