@@ -45,7 +45,8 @@ class ParameterMemory {
   // Null where the memory is this rank's alone.
   SharedMemory* shared() const { return shared_.get(); }
   bool has_own_values() const { return shared_ == nullptr || rank_ == 0; }
-  // Where rank `rank` has the same bucket, or its tail.  Only with shared memory.
+  // Where rank `rank` has the same bucket of a plane of its own (not kValues), or its tail.  Only
+  // with shared memory.
   std::byte* peer(int rank, Plane plane, int bucket) const;
   double* peer_tail(int rank) const;
 

@@ -92,23 +92,22 @@ Command Trainer::Implementation::PolledCommand() {
 absl::Status Trainer::Implementation::OnHost(const StepImages& images) {
   const Pass pass = ForwardBackward(images);
   tail.Fill(WeightOf(images), PartsOf(pass.loss), PolledCommand(), buckets.unsound_parameter());
-  Stopwatch waited(tensors.device());
-  LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));
-  LTML_RETURN_IF_ERROR(exchange->Await(options.step_limit));
-  waited.Stop();
-  clock.AddCollectiveWait(waited.Elapsed());
+  LTML_RETURN_IF_ERROR(WaitForRanks([&]() -> absl::Status {
+    LTML_RETURN_IF_ERROR(exchange->Combine(tail, options.step_limit));
+    return exchange->Await(options.step_limit);
+  }));
   buckets.Finish();
   tail.Finish();
   LTML_RETURN_IF_ERROR(Guard());
   tail.StoreRunningStatistics();
   optimizer.Step(completed, LearningRate(options, completed));
   AddMoments(images, pass.logits);
-  return Settle();
+  return WaitForRanks([&] { return exchange->Settle(options.step_limit); });
 }
 
-absl::Status Trainer::Implementation::Settle() {
+absl::Status Trainer::Implementation::WaitForRanks(const std::function<absl::Status()>& wait) {
   Stopwatch waited(tensors.device());
-  LTML_RETURN_IF_ERROR(exchange->Settle(options.step_limit));
+  LTML_RETURN_IF_ERROR(wait());
   waited.Stop();
   clock.AddCollectiveWait(waited.Elapsed());
   return absl::OkStatus();
@@ -123,8 +122,8 @@ void Trainer::Implementation::LocalPart(const StepImages& images) {
 }
 
 // Everything is given to the device before the host looks at anything; a fault that shows makes the
-// update there one that changes nothing.
-// Each rank has weights of its own there, so that there is nothing to settle.
+// update there one that changes nothing.  Each rank has weights of its own there, so that there is
+// nothing to settle.
 absl::Status Trainer::Implementation::OnDevice(const StepImages& images) {
   const StepGraph::Way way = graph.Run(images, [this](const StepImages& from) { LocalPart(from); });
   if (way == StepGraph::Way::kRecorded) buckets.StartAll();

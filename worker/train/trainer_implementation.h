@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -42,7 +43,8 @@ struct Trainer::Implementation {
   void LocalPart(const StepImages& images);
   double WeightOf(const StepImages& images) const;
   Command PolledCommand();
-  absl::Status Settle();
+  // On the host, where a wait is over when it returns.
+  absl::Status WaitForRanks(const std::function<absl::Status()>& wait);
   absl::Status Guard() const;
   void AddMoments(const StepImages& images, const model::Logits& logits);
   void AddMomentsOnDevice(const StepImages& images, const model::Logits& logits);

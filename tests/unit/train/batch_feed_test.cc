@@ -85,16 +85,19 @@ TEST(BatchFeed, CopiesTheNextBatchWhileAStepIsUnderWay) {
   }
 }
 
+// A step that the next batch is fetched beside; its images stay.
+void ExpectStepBesideFetch(BatchFeed& feed, int64_t step, int64_t rows) {
+  const auto images = feed.Next(step, kLimit);
+  ASSERT_TRUE(images.ok()) << images.status();
+  feed.Ahead(step);
+  ExpectStep(*images, step, rows);
+}
+
 TEST(BatchFeed, WaitsInNextForWhatWasNotThereYet) {
   OneBatch source;
   source.ready = 0;
   BatchFeed feed(source, OptionsOf(true));
-  for (int64_t step = 0; step < 3; ++step) {
-    const auto images = feed.Next(step, kLimit);
-    ASSERT_TRUE(images.ok()) << images.status();
-    feed.Ahead(step);
-    ExpectStep(*images, step);
-  }
+  for (int64_t step = 0; step < 3; ++step) ExpectStepBesideFetch(feed, step, 3);
   EXPECT_THAT(source.asked, ElementsAre(0, 1, 1, 2, 2, 3));
 }
 
@@ -113,12 +116,7 @@ TEST(BatchFeed, AStepMayHaveAnotherNumberOfImages) {
   OneBatch source;
   source.odd = 2;
   BatchFeed feed(source, OptionsOf(true));
-  for (int64_t step = 0; step < 5; ++step) {
-    const auto images = feed.Next(step, kLimit);
-    ASSERT_TRUE(images.ok()) << images.status();
-    feed.Ahead(step);
-    ExpectStep(*images, step, step == 2 ? 4 : 3);
-  }
+  for (int64_t step = 0; step < 5; ++step) ExpectStepBesideFetch(feed, step, step == 2 ? 4 : 3);
 }
 
 TEST(BatchFeed, InterleavedPixelsAreImagesToo) {
