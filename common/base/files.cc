@@ -2,16 +2,17 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <system_error>
 #include <utility>
 
-#include "common/base/descriptor.h"
 #include "common/base/status_macros.h"
 
 namespace ltml::base {
@@ -43,6 +44,38 @@ absl::Status WriteAndSync(const std::filesystem::path& path, std::string_view co
 
 std::filesystem::path FolderOf(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+}
+
+constexpr std::string_view kOwnerFile = ".ltml-owner";
+// What mkdtemp fills in.
+constexpr std::string_view kUnique = "XXXXXX";
+// A folder that is younger may have an owner that is about to lock it.
+constexpr std::chrono::minutes kYoung{1};
+
+// A lock that its owner has, or had; closed where `folder` is none of ours or has an owner.
+Descriptor LockOfTheDead(const std::filesystem::path& folder) {
+  Descriptor owner(::open((folder / kOwnerFile).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  struct stat info {};
+  const bool ours = owner.open() && ::fstat(owner.number(), &info) == 0 &&
+                    info.st_uid == ::geteuid() && S_ISREG(info.st_mode);
+  const auto age = std::chrono::system_clock::now() -
+                   std::chrono::system_clock::from_time_t(info.st_mtim.tv_sec);
+  if (!ours || age < kYoung || ::flock(owner.number(), LOCK_EX | LOCK_NB) != 0) owner.Close();
+  return owner;
+}
+
+void RemoveFoldersOfTheDead(const std::filesystem::path& parent, std::string_view prefix) {
+  std::error_code error;
+  std::filesystem::directory_iterator entries(parent, error);
+  for (; !error && entries != std::filesystem::end(entries); entries.increment(error)) {
+    const std::string name = entries->path().filename();
+    if (!name.starts_with(prefix) || name.size() != prefix.size() + kUnique.size()) continue;
+    std::error_code ignored;
+    if (std::filesystem::is_symlink(entries->path(), ignored)) continue;
+    if (LockOfTheDead(entries->path()).open()) {
+      std::filesystem::remove_all(entries->path(), ignored);
+    }
+  }
 }
 
 }  // namespace
@@ -136,18 +169,25 @@ absl::StatusOr<PrivateFolder> PrivateFolder::Create(std::string_view prefix) {
       break;
     }
   }
-  std::string name = fmt::format("{}/{}-XXXXXX", parent, prefix);
+  RemoveFoldersOfTheDead(parent, fmt::format("{}-", prefix));
+  std::string name = fmt::format("{}/{}-{}", parent, prefix, kUnique);
   if (::mkdtemp(name.data()) == nullptr) return FileError("cannot create", name, errno);
   PrivateFolder folder;
   folder.path_ = name;
+  const auto file = folder.path_ / kOwnerFile;
+  folder.owner_ = Descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!folder.owner_.open() || ::flock(folder.owner_.number(), LOCK_EX | LOCK_NB) != 0) {
+    return FileError("cannot create and lock", file, errno);
+  }
   return folder;
 }
 
 PrivateFolder::PrivateFolder(PrivateFolder&& other) noexcept
-    : path_(std::exchange(other.path_, {})) {}
+    : path_(std::exchange(other.path_, {})), owner_(std::move(other.owner_)) {}
 
 PrivateFolder& PrivateFolder::operator=(PrivateFolder&& other) noexcept {
   std::swap(path_, other.path_);
+  owner_ = std::move(other.owner_);
   return *this;
 }
 

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/base/descriptor.h"
 
 namespace ltml::base {
 
@@ -46,7 +47,9 @@ class MappedFile {
 };
 
 // A new folder of mode 0700 with a unique name below XDG_RUNTIME_DIR, TMPDIR or /tmp; removed with
-// all its content on destruction.  Its path is short enough for a Unix socket.
+// all its content on destruction.  What a killed process left is removed by the next Create of the
+// same prefix: each folder holds a file ".ltml-owner" that its owner has locked for as long as it
+// lives.  Its path is short enough for a Unix socket.
 class PrivateFolder {
  public:
   static absl::StatusOr<PrivateFolder> Create(std::string_view prefix);
@@ -59,6 +62,7 @@ class PrivateFolder {
 
  private:
   std::filesystem::path path_;
+  Descriptor owner_;
 };
 
 }  // namespace ltml::base

@@ -31,32 +31,24 @@ absl::Status Fault(const std::filesystem::path& file, int error) {
 
 absl::StatusOr<RunFile> RunFile::Open(const std::filesystem::path& run_folder,
                                       const std::filesystem::path& relative) {
-  RunFile at(::open(run_folder.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY));
-  if (at.descriptor_ < 0) return Fault(run_folder, errno);
+  base::Descriptor at(::open(run_folder.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY));
+  if (!at.open()) return Fault(run_folder, errno);
   for (auto part = relative.begin(); part != relative.end(); ++part) {
     const int folder = std::next(part) == relative.end() ? 0 : O_DIRECTORY;
-    RunFile next(::openat(at.descriptor_, part->c_str(), kFlags | folder));
-    if (next.descriptor_ < 0) return Fault(run_folder / relative, errno);
-    std::swap(at.descriptor_, next.descriptor_);
+    base::Descriptor next(::openat(at.number(), part->c_str(), kFlags | folder));
+    if (!next.open()) return Fault(run_folder / relative, errno);
+    at = std::move(next);
   }
   struct stat status {};
-  if (::fstat(at.descriptor_, &status) != 0) return Fault(run_folder / relative, errno);
-  at.inode_ = status.st_ino;
-  if (S_ISREG(status.st_mode)) return at;
+  if (::fstat(at.number(), &status) != 0) return Fault(run_folder / relative, errno);
+  if (S_ISREG(status.st_mode)) return RunFile(std::move(at), status.st_ino);
   return absl::FailedPreconditionError(
       fmt::format("{} is not a regular file", (run_folder / relative).string()));
 }
 
-RunFile::RunFile(RunFile&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), inode_(other.inode_) {}
-
-RunFile::~RunFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 absl::StatusOr<int64_t> RunFile::Size() const {
   struct stat status {};
-  if (::fstat(descriptor_, &status) != 0) return Fault("a run folder's file", errno);
+  if (::fstat(descriptor_.number(), &status) != 0) return Fault("a run folder's file", errno);
   return status.st_size;
 }
 
@@ -64,7 +56,8 @@ absl::StatusOr<std::string> RunFile::Read(int64_t offset, int64_t bytes) const {
   std::string text(bytes, '\0');
   int64_t filled = 0;
   while (filled < bytes) {
-    const ssize_t got = ::pread(descriptor_, text.data() + filled, bytes - filled, offset + filled);
+    const ssize_t got =
+        ::pread(descriptor_.number(), text.data() + filled, bytes - filled, offset + filled);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Fault("a run folder's file", errno);
     if (got == 0) break;

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "common/base/descriptor.h"
 
 namespace ltml::run {
 
@@ -18,9 +20,6 @@ class RunFile {
   // NotFound without the file; FailedPrecondition for a link or something that is no file.
   static absl::StatusOr<RunFile> Open(const std::filesystem::path& run_folder,
                                       const std::filesystem::path& relative);
-  RunFile(RunFile&& other) noexcept;
-  RunFile& operator=(RunFile&&) = delete;
-  ~RunFile();
 
   absl::StatusOr<int64_t> Size() const;
   // Another file under the same name has another number.
@@ -29,9 +28,10 @@ class RunFile {
   absl::StatusOr<std::string> Read(int64_t offset, int64_t bytes) const;
 
  private:
-  explicit RunFile(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
-  uint64_t inode_ = 0;
+  RunFile(base::Descriptor descriptor, uint64_t inode)
+      : descriptor_(std::move(descriptor)), inode_(inode) {}
+  base::Descriptor descriptor_;
+  uint64_t inode_;
 };
 
 // A message that a run folder holds as JSON.  False for a file that is not there; InvalidArgument

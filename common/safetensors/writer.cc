@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "common/base/descriptor.h"
 #include "common/base/status_macros.h"
 #include "common/safetensors/header.h"
 #include "common/safetensors/safetensors.h"
@@ -21,22 +22,17 @@ class Output {
       : path_(path),
         descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)),
         digest_(digest) {
-    if (descriptor_ < 0) error_ = errno;
-  }
-  Output(const Output&) = delete;
-  Output& operator=(const Output&) = delete;
-  ~Output() {
-    if (descriptor_ >= 0) ::close(descriptor_);
+    if (!descriptor_.open()) error_ = errno;
   }
 
   absl::Status Opened() const {
-    return descriptor_ < 0 ? Failed("cannot create", error_) : absl::OkStatus();
+    return descriptor_.open() ? absl::OkStatus() : Failed("cannot create", error_);
   }
 
   absl::Status Append(std::span<const std::byte> bytes) {
     if (digest_ != nullptr) digest_->Update(bytes);
     while (!bytes.empty()) {
-      const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+      const ssize_t written = ::write(descriptor_.number(), bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) return Failed("cannot write", errno);
       bytes = bytes.subspan(static_cast<size_t>(written));
@@ -45,7 +41,7 @@ class Output {
   }
 
   absl::Status Sync() {
-    return ::fsync(descriptor_) == 0 ? absl::OkStatus() : Failed("cannot sync", errno);
+    return ::fsync(descriptor_.number()) == 0 ? absl::OkStatus() : Failed("cannot sync", errno);
   }
 
  private:
@@ -55,7 +51,7 @@ class Output {
   }
 
   const std::filesystem::path path_;
-  const int descriptor_;
+  const base::Descriptor descriptor_;
   base::Sha256* const digest_;
   int error_ = 0;
 };

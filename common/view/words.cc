@@ -72,8 +72,13 @@ std::string FailureText(const v1::Failure& failure) {
 std::string PlacementText(const google::protobuf::RepeatedPtrField<v1::Placement>& placements) {
   std::vector<std::string> parts;
   for (const v1::Placement& placement : placements) {
-    parts.push_back(fmt::format("{} ({} {})", placement.host(), placement.ranks(),
-                                placement.ranks() == 1 ? "rank" : "ranks"));
+    std::string share =
+        fmt::format("{} {}", placement.ranks(), placement.ranks() == 1 ? "rank" : "ranks");
+    if (!placement.devices().empty()) {
+      share += fmt::format(", GPU{} {}", placement.devices_size() == 1 ? "" : "s",
+                           fmt::join(placement.devices(), " "));
+    }
+    parts.push_back(fmt::format("{} ({})", placement.host(), share));
   }
   return fmt::format("{}", fmt::join(parts, ", "));
 }

@@ -231,6 +231,7 @@ Plan Runner::PlanOf(const v1::Job& job, const v1::AttemptRecord& attempt,
   run.token_sha256 = attempt.token_sha256();
   for (const v1::Placement& placement : attempt.attempt().placements()) {
     run.rank_hosts.insert(run.rank_hosts.end(), placement.ranks(), placement.host());
+    run.task.mutable_devices()->MergeFrom(placement.devices());
   }
   return plan;
 }

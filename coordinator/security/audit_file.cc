@@ -7,9 +7,11 @@
 #include <cerrno>
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/base/descriptor.h"
 #include "common/base/log.h"
 #include "common/base/proto_json.h"
 #include "common/base/proto_time.h"
@@ -34,8 +36,8 @@ v1::AuditRecord RecordOf(const AuditEntry& entry) {
 
 class AuditFile final : public AuditLog {
  public:
-  AuditFile(std::string name, int descriptor) : name_(std::move(name)), descriptor_(descriptor) {}
-  ~AuditFile() override { ::close(descriptor_); }
+  AuditFile(std::string name, base::Descriptor descriptor)
+      : name_(std::move(name)), descriptor_(std::move(descriptor)) {}
 
   void Write(const AuditEntry& entry) override;
 
@@ -43,7 +45,7 @@ class AuditFile final : public AuditLog {
   void Note(int error) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string name_;
-  const int descriptor_;
+  const base::Descriptor descriptor_;
   absl::Mutex mutex_;
   bool failing_ ABSL_GUARDED_BY(mutex_) = false;
   bool torn_ ABSL_GUARDED_BY(mutex_) = false;  // the file's last line has no end
@@ -59,7 +61,7 @@ void AuditFile::Write(const AuditEntry& entry) {
   const absl::MutexLock lock(&mutex_);
   const std::string line = fmt::format("{}{}\n", torn_ ? "\n" : "", *json);
   // In one call, so that lines stay whole.
-  const ssize_t written = ::write(descriptor_, line.data(), line.size());
+  const ssize_t written = ::write(descriptor_.number(), line.data(), line.size());
   Note(written == std::ssize(line) ? 0 : written < 0 ? errno : ENOSPC);
   if (written > 0) torn_ = written < std::ssize(line);
 }
@@ -75,8 +77,9 @@ void AuditFile::Note(int error) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AuditLog>> OpenAuditFile(const std::filesystem::path& file) {
-  const int descriptor = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  if (descriptor >= 0) return std::make_unique<AuditFile>(file.string(), descriptor);
+  base::Descriptor descriptor(
+      ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
+  if (descriptor.open()) return std::make_unique<AuditFile>(file.string(), std::move(descriptor));
   return absl::InternalError(
       fmt::format("cannot open the audit log '{}': {}", file.string(), base::Reason(errno)));
 }

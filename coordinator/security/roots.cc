@@ -11,6 +11,8 @@
 #include <string>
 #include <system_error>
 
+#include "common/base/descriptor.h"
+
 namespace ltml::security {
 namespace {
 
@@ -24,16 +26,14 @@ std::filesystem::path Beneath(const std::filesystem::path& path,
 
 // 0, or the reason why the kernel does not reach `relative` without leaving `root`.
 int Resolve(const std::filesystem::path& root, const std::filesystem::path& relative) {
-  const int folder = ::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) return errno;
+  const base::Descriptor folder(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.open()) return errno;
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  const int64_t file = ::syscall(SYS_openat2, folder, relative.c_str(), &how, sizeof how);
-  const int error = file < 0 ? errno : 0;
-  if (file >= 0) ::close(static_cast<int>(file));
-  ::close(folder);
-  return error;
+  const base::Descriptor file(static_cast<int>(
+      ::syscall(SYS_openat2, folder.number(), relative.c_str(), &how, sizeof how)));
+  return file.open() ? 0 : errno;
 }
 
 std::string Names(const std::vector<std::filesystem::path>& roots) {

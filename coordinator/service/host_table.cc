@@ -24,8 +24,17 @@ const HostTable::Entry* HostTable::Find(const std::string& host) const {
   return const_cast<HostTable*>(this)->Find(host);
 }
 
-void HostTable::Take(const std::string& job, const jobs::Placements& placements) {
-  for (const auto& placement : placements) {
+void HostTable::TakeDevices(Entry& entry, v1::Placement& placement) {
+  if (placement.devices().empty() && entry.config.device() == v1::Resources::DEVICE_CUDA) {
+    for (int device = 0; placement.devices_size() < placement.slots(); ++device) {
+      if (!entry.devices.contains(device)) placement.add_devices(device);
+    }
+  }
+  entry.devices.insert(placement.devices().begin(), placement.devices().end());
+}
+
+void HostTable::Take(const std::string& job, jobs::Placements& placements) {
+  for (auto& placement : placements) {
     Entry* entry = Find(placement.host());
     if (entry == nullptr) {
       entry = &entries_.emplace_back();
@@ -36,6 +45,7 @@ void HostTable::Take(const std::string& job, const jobs::Placements& placements)
       entry->record.set_note("no longer in the configuration");
     }
     entry->used += placement.slots();
+    TakeDevices(*entry, placement);
     if (!entry->configured) entry->config.set_slots(std::max(entry->config.slots(), entry->used));
     entry->jobs.insert(job);
   }
@@ -46,6 +56,7 @@ void HostTable::GiveBack(const std::string& job, const jobs::Placements& placeme
     Entry* entry = Find(placement.host());
     if (entry == nullptr) continue;
     entry->used -= placement.slots();
+    for (const int device : placement.devices()) entry->devices.erase(device);
     const auto found = entry->jobs.find(job);
     if (found != entry->jobs.end()) entry->jobs.erase(found);
   }

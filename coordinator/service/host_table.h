@@ -18,7 +18,9 @@ class HostTable {
  public:
   HostTable(const v1::ServerConfig& config, const std::vector<v1::HostRecord>& records);
 
-  void Take(const std::string& job, const jobs::Placements& placements);
+  // Writes into placements on GPU hosts which GPUs they get, the lowest free numbers, unless they
+  // say so already.
+  void Take(const std::string& job, jobs::Placements& placements);
   void GiveBack(const std::string& job, const jobs::Placements& placements);
 
   bool Has(const std::string& host) const;
@@ -39,10 +41,12 @@ class HostTable {
     bool configured = true;
     v1::HostRecord record;
     int used = 0;
+    std::set<int> devices;  // GPUs held
     std::multiset<std::string> jobs;
   };
   Entry* Find(const std::string& host);
   const Entry* Find(const std::string& host) const;
+  static void TakeDevices(Entry& entry, v1::Placement& placement);
   static v1::Host ToHost(const Entry& entry, UtcTime now);
   static bool Usable(const Entry& entry, UtcTime now);
 

@@ -84,7 +84,7 @@ absl::StatusOr<std::optional<Manager::Step>> Manager::DecidePlace(const Entry& e
   if (!job.has_start_time()) *job.mutable_start_time() = job.state_time();
   v1::Attempt& attempt = *job.add_attempts();
   attempt.set_epoch(job.attempt_epoch());
-  attempt.mutable_placements()->Assign(placed.placements.begin(), placed.placements.end());
+  attempt.mutable_placements()->Assign(entry.held.begin(), entry.held.end());
   *attempt.mutable_start_time() = job.state_time();
   attempt.set_first_step(job.checkpoint_step());
   job.set_step(job.checkpoint_step());

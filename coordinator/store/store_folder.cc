@@ -83,25 +83,17 @@ std::string NetworkFileSystem(uint64_t type) {
 absl::StatusOr<StoreFolder> StoreFolder::Open(const std::filesystem::path& folder) {
   LTML_RETURN_IF_ERROR(Make(folder));
   const std::filesystem::path file = folder / "lock";
-  const int lock = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (lock < 0) return Unusable(folder, "cannot open its lock", errno);
-  StoreFolder held(folder, lock);
-  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+  base::Descriptor lock(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock.open()) return Unusable(folder, "cannot open its lock", errno);
+  if (::flock(lock.number(), LOCK_EX | LOCK_NB) != 0) {
     return errno == EWOULDBLOCK ? Held(folder, file) : Unusable(folder, "cannot lock it", errno);
   }
   const std::string holder = fmt::format("{}", ::getpid());
-  if (::ftruncate(lock, 0) != 0 ||
-      ::pwrite(lock, holder.data(), holder.size(), 0) != std::ssize(holder)) {
+  if (::ftruncate(lock.number(), 0) != 0 ||
+      ::pwrite(lock.number(), holder.data(), holder.size(), 0) != std::ssize(holder)) {
     return Unusable(folder, "cannot write its lock", errno);
   }
-  return held;
-}
-
-StoreFolder::StoreFolder(StoreFolder&& other) noexcept
-    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
-
-StoreFolder::~StoreFolder() {
-  if (lock_ >= 0) ::close(lock_);
+  return StoreFolder(folder, std::move(lock));
 }
 
 }  // namespace ltml::store

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "common/base/descriptor.h"
 
 namespace ltml::store {
 
@@ -19,16 +21,14 @@ class StoreFolder {
   // FailedPrecondition when another process holds it (with its id), or on a network file system;
   // Unavailable when it cannot be made or written, or its disk is full.
   static absl::StatusOr<StoreFolder> Open(const std::filesystem::path& folder);
-  StoreFolder(StoreFolder&& other) noexcept;
-  StoreFolder& operator=(StoreFolder&&) = delete;
-  ~StoreFolder();
 
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  StoreFolder(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}
+  StoreFolder(std::filesystem::path path, base::Descriptor lock)
+      : path_(std::move(path)), lock_(std::move(lock)) {}
   std::filesystem::path path_;
-  int lock_ = -1;
+  base::Descriptor lock_;
 };
 
 }  // namespace ltml::store

@@ -49,18 +49,18 @@ int LocalRank() {
   return text == nullptr ? 0 : std::atoi(text);
 }
 
-absl::StatusOr<int> ChooseDevice() {
+absl::StatusOr<int> ChooseDevice(const v1::WorkerTask& task, int rank) {
   int devices = 0;
   const cudaError_t asked = cudaGetDeviceCount(&devices);
-  const int device = LocalRank();
+  const int device = rank < task.devices_size() ? task.devices(rank) : LocalRank();
   if (asked == cudaSuccess && device < devices) return device;
   const std::string reason =
       asked == cudaSuccess ? "" : fmt::format(" ({})", cudaGetErrorString(asked));
   return absl::FailedPreconditionError(
-      fmt::format("host {} has {} CUDA devices{}, and its rank {} needs one of its own: lower "
+      fmt::format("host {} has {} CUDA devices{}, and rank {} needs device {} for itself: lower "
                   "resources.ranks or "
                   "the host's slots, see CUDA_VISIBLE_DEVICES, or set resources.device = \"cpu\"",
-                  base::HostName(), devices, reason, device));
+                  base::HostName(), devices, reason, rank, device));
 }
 
 // The same bits in every run, and float32 that is float32.
@@ -104,7 +104,7 @@ void PrepareDevices() { collective::PinNcclAlgorithms(); }
 absl::StatusOr<RankDevice> OpenDevice(const v1::WorkerTask& task, train::Collective& host) {
   RankDevice opened;
   if (task.job().resources().device() != v1::Resources::DEVICE_CUDA) return opened;
-  const absl::StatusOr<int> chosen = ChooseDevice();
+  const absl::StatusOr<int> chosen = ChooseDevice(task, host.rank());
   if (!chosen.ok()) return WithCause(chosen.status(), v1::FAILURE_CAUSE_CONFIGURATION);
   opened.device = at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(*chosen));
   c10::impl::VirtualGuardImpl(at::kCUDA).setDevice(opened.device);

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -86,6 +88,32 @@ TEST_F(BaseTest, PrivateFoldersArePrivateAndGoAway) {
     std::ofstream(path / "file") << "x";
   }
   EXPECT_FALSE(fs::exists(path));
+}
+
+TEST_F(BaseTest, PrivateFoldersOfKilledOwnersGoWithTheNextOne) {
+  ::setenv("TMPDIR", folder_.path().c_str(), 1);
+  ::unsetenv("XDG_RUNTIME_DIR");
+  const auto alive = PrivateFolder::Create("ltml-x");
+  ASSERT_TRUE(alive.ok()) << alive.status();
+  ASSERT_EQ(alive->path().parent_path(), folder_.path());
+  const auto leave = [&](const std::string& name, const std::string& file, int age_seconds) {
+    fs::create_directories(folder_.path() / name / "below");
+    std::ofstream(folder_.path() / name / file) << "";
+    fs::last_write_time(folder_.path() / name / file,
+                        fs::file_time_type::clock::now() - std::chrono::seconds(age_seconds));
+    return folder_.path() / name;
+  };
+  fs::last_write_time(alive->path() / ".ltml-owner",
+                      fs::file_time_type::clock::now() - std::chrono::hours(1));
+  const auto dead = leave("ltml-x-dead01", ".ltml-owner", 3600);
+  const auto young = leave("ltml-x-young1", ".ltml-owner", 0);
+  const auto users = leave("ltml-x-mine01", "notes", 3600);
+  const auto other = leave("ltml-dead01", ".ltml-owner", 3600);
+  fs::create_directory_symlink(other, folder_.path() / "ltml-x-link01");
+  ASSERT_TRUE(PrivateFolder::Create("ltml-x").ok());
+  EXPECT_FALSE(fs::exists(dead));
+  for (const auto& path : {alive->path(), young, users, other}) EXPECT_TRUE(fs::exists(path));
+  EXPECT_TRUE(fs::exists(other / "below"));
 }
 
 TEST(Sha256Test, KnownDigests) {  // FIPS 180-4, examples

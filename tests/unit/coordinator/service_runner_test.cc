@@ -8,20 +8,29 @@
 #include <memory>
 
 #include "common/base/files.h"
+#include "common/base/proto_json.h"
 #include "common/base/random.h"
 #include "common/base/token_digest.h"
+#include "common/run/folder.h"
 #include "coordinator/jobs/memory_store.h"
 
 namespace ltml::coordinator {
 namespace {
 
 using jobs::RunOutcome;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr std::chrono::seconds kDeadline{30};
 
 class ServiceRunnerTest : public ::testing::Test {
  protected:
+  // No program can be started.
+  static v1::ServerConfig Config() {
+    v1::ServerConfig config;
+    config.mutable_paths()->set_programs("/nowhere");
+    return config;
+  }
   v1::Job Starting() const {
     v1::Job job;
     job.set_name("jobs/a");
@@ -55,7 +64,7 @@ class ServiceRunnerTest : public ::testing::Test {
   jobs::MemoryStore store_;
   std::unique_ptr<WorkerGateway> gateway_ = WorkerGateway::Create();
   std::unique_ptr<ServiceRunner> runner_ = ServiceRunner::Create(
-      {.config = {}, .gateway = gateway_.get(), .store = &store_, .authority = ""});
+      {.config = Config(), .gateway = gateway_.get(), .store = &store_, .authority = ""});
   std::promise<RunOutcome> ended_;
 };
 
@@ -68,6 +77,24 @@ TEST_F(ServiceRunnerTest, AnAttemptThatWasRecordedAndNotStartedIsNobodysFault) {
   EXPECT_EQ(outcome.kind, RunOutcome::Kind::kNotStarted);
   EXPECT_EQ(outcome.step, 4);
   EXPECT_THAT(outcome.failure.message(), HasSubstr("before it had started the attempt"));
+}
+
+TEST_F(ServiceRunnerTest, RanksAreToldTheirGpus) {
+  v1::AttemptRecord record = Recorded();
+  for (const int device : {3, 1}) {
+    v1::Placement& placement = *record.mutable_attempt()->add_placements();
+    placement.set_host("localhost");
+    placement.set_ranks(1);
+    placement.add_devices(device);
+  }
+  const auto attempt = runner_->Start(Starting(), record, "token", Events());
+  auto future = ended_.get_future();
+  ASSERT_EQ(future.wait_for(kDeadline), std::future_status::ready);
+  EXPECT_THAT(future.get().failure.message(), HasSubstr("no program '/nowhere/ltml-supervisor'"));
+  v1::WorkerTask task;
+  const auto file = run::AttemptFolder(folder_.path(), 1) / "task.json";
+  ASSERT_TRUE(base::ReadJsonFile(file, &task).ok());
+  EXPECT_THAT(task.devices(), ElementsAre(3, 1));
 }
 
 }  // namespace

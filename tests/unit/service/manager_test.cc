@@ -381,5 +381,52 @@ TEST_F(LimitTest, CountsTheJobsOfAUserThatHaveNotEnded) {
   EXPECT_TRUE(Submit(Spec()).ok());
 }
 
+class GpuTest : public ServiceTest {
+ protected:
+  v1::ServerConfig Config() override {
+    auto config = ServiceTest::Config();
+    for (auto& host : *config.mutable_hosts()) host.set_device(v1::Resources::DEVICE_CUDA);
+    return config;
+  }
+  std::string Start(int ranks) {
+    auto spec = Spec(ranks);
+    spec.mutable_resources()->set_device(v1::Resources::DEVICE_CUDA);
+    const std::string job = Submit(spec)->name();
+    AttemptOf(job);
+    return job;
+  }
+  void End(const std::string& job) {
+    AttemptOf(job)->events.ended(Ended(kSucceeded));
+    EXPECT_TRUE(Reaches(job, v1::JOB_STATE_SUCCEEDED));
+  }
+  // "a: 0 1, b: 0"
+  std::string Gpus(const std::string& job) {
+    std::string text;
+    for (const auto& placement : manager_->Get(job)->attempts().rbegin()->placements()) {
+      text += (text.empty() ? "" : ", ") + placement.host() + ":";
+      for (const int device : placement.devices()) text += " " + std::to_string(device);
+    }
+    return text;
+  }
+};
+
+TEST_F(GpuTest, EachRankHasAGpuOfItsOwn) {
+  const std::string one = Start(1);
+  const std::string two = Start(2);
+  EXPECT_EQ(Gpus(one), "a: 0");
+  EXPECT_EQ(Gpus(two), "a: 1 2");
+  End(one);
+  const std::string both_hosts = Start(6);
+  EXPECT_EQ(Gpus(both_hosts), "b: 0 1 2 3, a: 0 3");
+  Restart();
+  EXPECT_TRUE(AttemptOf(two)->adopted);
+  EXPECT_EQ(Gpus(two), "a: 1 2");
+  End(two);
+  const std::string last = Start(2);
+  EXPECT_EQ(Gpus(last), "a: 1 2");
+  for (const auto& job : {both_hosts, last}) End(job);
+  EXPECT_EQ(Gpus(Start(4)), "a: 0 1 2 3");
+}
+
 }  // namespace
 }  // namespace ltml::service

@@ -49,6 +49,9 @@ TEST(Words, OfTimesAndPlaces) {
   *attempt.add_placements() = attempt.placements(0);
   attempt.mutable_placements(1)->set_ranks(1);
   EXPECT_EQ(PlacementText(attempt.placements()), "a (2 ranks), a (1 rank)");
+  for (const int device : {1, 3}) attempt.mutable_placements(0)->add_devices(device);
+  attempt.mutable_placements(1)->add_devices(0);
+  EXPECT_EQ(PlacementText(attempt.placements()), "a (2 ranks, GPUs 1 3), a (1 rank, GPU 0)");
   v1::Job job;
   job.set_name("jobs/x");
   EXPECT_EQ(IdOf(job), "x");
