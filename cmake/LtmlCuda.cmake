@@ -5,10 +5,12 @@ if(NOT LTML_CUDA)
 endif()
 
 set(LTML_CUDA_ROOT /usr/local/cuda CACHE PATH "the CUDA toolkit 13 with NCCL")
-# The processor's part of the wheel has no CUDA libraries; `scripts/peers` installs all of it.
-file(GLOB ltml_torch_candidates LIST_DIRECTORIES true
-  ${LTML_TORCH_ROOT} ${CMAKE_SOURCE_DIR}/.deps/cuda/torch
+# The processor's part of the wheel has no CUDA libraries.  `scripts/peers` installs all of it, with the
+# libraries of NVIDIA that a GPU needs; .deps/cuda has what is enough to build.
+file(GLOB ltml_torch_peers LIST_DIRECTORIES true
   ${CMAKE_SOURCE_DIR}/.deps/peers/lib/python3*/site-packages/torch)
+set(ltml_torch_candidates
+  ${LTML_TORCH_ROOT} ${ltml_torch_peers} ${CMAKE_SOURCE_DIR}/.deps/cuda/torch)
 list(TRANSFORM ltml_torch_candidates APPEND /lib OUTPUT_VARIABLE ltml_torch_libraries)
 # NCCL and the run-time library may also come from NVIDIA's wheels, beside Torch.
 list(TRANSFORM ltml_torch_candidates APPEND /../nvidia/cu13 OUTPUT_VARIABLE ltml_cuda_wheels)
@@ -30,6 +32,9 @@ find_library(LTML_CUDART NAMES cudart libcudart.so.13 NO_DEFAULT_PATH
   HINTS ${LTML_CUDA_ROOT} ${ltml_cuda_wheels} PATH_SUFFIXES lib64 lib)
 find_library(LTML_NCCL NAMES nccl libnccl.so.2 NO_DEFAULT_PATH
   HINTS ${LTML_CUDA_ROOT} ${ltml_nccl_wheels} PATH_SUFFIXES lib64 lib)
+# Looked for again each time: the peers may have come since.
+unset(LTML_TORCH_CUDA CACHE)
+unset(LTML_C10_CUDA CACHE)
 find_library(LTML_TORCH_CUDA torch_cuda NO_DEFAULT_PATH HINTS ${ltml_torch_libraries})
 find_library(LTML_C10_CUDA c10_cuda NO_DEFAULT_PATH HINTS ${ltml_torch_libraries})
 ltml_require_cuda(LTML_CUDART_INCLUDE cuda_runtime.h "${ltml_toolkit_cure}")

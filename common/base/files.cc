@@ -46,35 +46,43 @@ std::filesystem::path FolderOf(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
 }
 
-constexpr std::string_view kOwnerFile = ".ltml-owner";
 // What mkdtemp fills in.
 constexpr std::string_view kUnique = "XXXXXX";
-// A folder that is younger may have an owner that is about to lock it.
+constexpr std::string_view kLock = ".lock";
+// A lock that is younger may have an owner that is about to take it.
 constexpr std::chrono::minutes kYoung{1};
 
-// A lock that its owner has, or had; closed where `folder` is none of ours or has an owner.
-Descriptor LockOfTheDead(const std::filesystem::path& folder) {
-  Descriptor owner(::open((folder / kOwnerFile).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+std::string LockOf(const std::string& folder) { return fmt::format("{}{}", folder, kLock); }
+
+// The lock of a folder of ours whose owner is dead, now held; else none.
+Descriptor LockOfTheDead(const std::string& file) {
+  Descriptor lock(::open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
-  const bool ours = owner.open() && ::fstat(owner.number(), &info) == 0 &&
+  const bool ours = lock.open() && ::fstat(lock.number(), &info) == 0 &&
                     info.st_uid == ::geteuid() && S_ISREG(info.st_mode);
   const auto age = std::chrono::system_clock::now() -
                    std::chrono::system_clock::from_time_t(info.st_mtim.tv_sec);
-  if (!ours || age < kYoung || ::flock(owner.number(), LOCK_EX | LOCK_NB) != 0) owner.Close();
-  return owner;
+  if (!ours || age < kYoung || ::flock(lock.number(), LOCK_EX | LOCK_NB) != 0) lock.Close();
+  return lock;
 }
 
-void RemoveFoldersOfTheDead(const std::filesystem::path& parent, std::string_view prefix) {
+// `start` is what the names of folders of the same prefix have in common.
+void RemoveFoldersOfTheDead(const std::string& start) {
+  const std::filesystem::path common(start);
+  const std::string name = common.filename();
   std::error_code error;
-  std::filesystem::directory_iterator entries(parent, error);
+  std::filesystem::directory_iterator entries(common.parent_path(), error);
   for (; !error && entries != std::filesystem::end(entries); entries.increment(error)) {
-    const std::string name = entries->path().filename();
-    if (!name.starts_with(prefix) || name.size() != prefix.size() + kUnique.size()) continue;
+    const std::string entry = entries->path().filename();
+    const size_t folder_size = name.size() + kUnique.size();
+    if (!entry.starts_with(name) || !entry.ends_with(kLock)) continue;
+    if (entry.size() != folder_size + kLock.size()) continue;
+    const std::filesystem::path folder = common.parent_path() / entry.substr(0, folder_size);
+    const Descriptor lock = LockOfTheDead(entries->path());
+    if (!lock.open()) continue;
     std::error_code ignored;
-    if (std::filesystem::is_symlink(entries->path(), ignored)) continue;
-    if (LockOfTheDead(entries->path()).open()) {
-      std::filesystem::remove_all(entries->path(), ignored);
-    }
+    std::filesystem::remove_all(folder, ignored);
+    std::filesystem::remove(entries->path(), ignored);
   }
 }
 
@@ -169,25 +177,26 @@ absl::StatusOr<PrivateFolder> PrivateFolder::Create(std::string_view prefix) {
       break;
     }
   }
-  RemoveFoldersOfTheDead(parent, fmt::format("{}-", prefix));
-  std::string name = fmt::format("{}/{}-{}", parent, prefix, kUnique);
+  const std::string start = fmt::format("{}/{}-", parent, prefix);
+  RemoveFoldersOfTheDead(start);
+  std::string name = fmt::format("{}{}", start, kUnique);
   if (::mkdtemp(name.data()) == nullptr) return FileError("cannot create", name, errno);
   PrivateFolder folder;
   folder.path_ = name;
-  const auto file = folder.path_ / kOwnerFile;
-  folder.owner_ = Descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!folder.owner_.open() || ::flock(folder.owner_.number(), LOCK_EX | LOCK_NB) != 0) {
+  const std::string file = LockOf(name);
+  folder.lock_ = Descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!folder.lock_.open() || ::flock(folder.lock_.number(), LOCK_EX | LOCK_NB) != 0) {
     return FileError("cannot create and lock", file, errno);
   }
   return folder;
 }
 
 PrivateFolder::PrivateFolder(PrivateFolder&& other) noexcept
-    : path_(std::exchange(other.path_, {})), owner_(std::move(other.owner_)) {}
+    : path_(std::exchange(other.path_, {})), lock_(std::move(other.lock_)) {}
 
 PrivateFolder& PrivateFolder::operator=(PrivateFolder&& other) noexcept {
   std::swap(path_, other.path_);
-  owner_ = std::move(other.owner_);
+  lock_ = std::move(other.lock_);
   return *this;
 }
 
@@ -195,6 +204,7 @@ PrivateFolder::~PrivateFolder() {
   if (path_.empty()) return;
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
+  std::filesystem::remove(LockOf(path_), ignored);
 }
 
 }  // namespace ltml::base

@@ -48,8 +48,8 @@ class MappedFile {
 
 // A new folder of mode 0700 with a unique name below XDG_RUNTIME_DIR, TMPDIR or /tmp; removed with
 // all its content on destruction.  What a killed process left is removed by the next Create of the
-// same prefix: each folder holds a file ".ltml-owner" that its owner has locked for as long as it
-// lives.  Its path is short enough for a Unix socket.
+// same prefix: beside each folder lies a file, "FOLDER.lock", that its owner has locked for as long
+// as it lives.  Its path is short enough for a Unix socket.
 class PrivateFolder {
  public:
   static absl::StatusOr<PrivateFolder> Create(std::string_view prefix);
@@ -62,7 +62,7 @@ class PrivateFolder {
 
  private:
   std::filesystem::path path_;
-  Descriptor owner_;
+  Descriptor lock_;
 };
 
 }  // namespace ltml::base

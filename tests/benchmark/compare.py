@@ -17,7 +17,7 @@ import time
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-GPU = pathlib.Path('/dev/nvidia0')
+GPU = pathlib.Path('/dev/nvidiactl')
 PEERS = ROOT / '.deps/peers/bin/python'
 HEADER = '| what | figure | ours | peer | ratio | spread | goal | |'
 RULE = '| --- | --- | ---: | ---: | ---: | --- | ---: | --- |'

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/gpu/meet.h"
 #include "worker/collective/by_memory.h"
 #include "worker/collective/collectives.h"
 #include "worker/collective/threads.h"
@@ -22,6 +23,7 @@ namespace {
 using std::chrono::seconds;
 using train::Buffer;
 using train::ElementType;
+using train::Meet;
 
 constexpr seconds kLimit(60);
 
@@ -101,6 +103,7 @@ void CheckSums(train::Collective& collective, int64_t count) {
     expected[i] = static_cast<T>(world * (world + 1) / 2 * (i % 5 + 1));
   }
   const DeviceArray<T> array(values);
+  Meet(collective);
   const absl::Status status = collective.AllReduceSum(array.buffer(), kLimit);
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(array.Values(), expected);
@@ -109,6 +112,7 @@ void CheckSums(train::Collective& collective, int64_t count) {
 void CheckBroadcasts(train::Collective& collective) {
   for (int root = 0; root < collective.world_size(); ++root) {
     const DeviceArray<float> array(std::vector<float>(1000, 1.0F + collective.rank()));
+    Meet(collective);
     const absl::Status status = collective.Broadcast(array.buffer(), root, kLimit);
     ASSERT_TRUE(status.ok()) << status;
     EXPECT_EQ(array.Values(), std::vector<float>(1000, 1.0F + root));
@@ -119,6 +123,7 @@ void CheckBroadcasts(train::Collective& collective) {
 void CheckOrder(train::Collective& collective) {
   constexpr size_t kCount = 8'000'000;
   const DeviceArray<float> array(std::vector<float>(kCount, 7.0F));
+  Meet(collective);
   const cudaStream_t stream = cudaStreamPerThread;
   ASSERT_EQ(cudaMemsetAsync(array.data(), 0, array.Bytes(), stream), cudaSuccess);
   const auto ticket = collective.StartAllReduceSum(array.buffer());
@@ -131,6 +136,7 @@ void CheckFollowed(train::Collective& collective) {
   constexpr size_t kCount = 8'000'000;
   const int world = collective.world_size();
   const DeviceArray<float> array(std::vector<float>(kCount, 1.0F + collective.rank()));
+  Meet(collective);
   const auto ticket = collective.StartAllReduceSum(array.buffer());
   ASSERT_TRUE(collective.Follow(ticket, kLimit).ok());
   std::vector<float> values(kCount);
@@ -171,6 +177,7 @@ TEST(Nccl, SumsHaveTheSameBitsEveryTime) {
     std::vector<float> first;
     for (int round = 0; round < 5; ++round) {
       const DeviceArray<float> array(values);
+      Meet(collective);
       ASSERT_TRUE(collective.AllReduceSum(array.buffer(), kLimit).ok());
       if (round == 0) first = array.Values();
       EXPECT_EQ(array.Values(), first);

@@ -96,24 +96,27 @@ TEST_F(BaseTest, PrivateFoldersOfKilledOwnersGoWithTheNextOne) {
   const auto alive = PrivateFolder::Create("ltml-x");
   ASSERT_TRUE(alive.ok()) << alive.status();
   ASSERT_EQ(alive->path().parent_path(), folder_.path());
-  const auto leave = [&](const std::string& name, const std::string& file, int age_seconds) {
-    fs::create_directories(folder_.path() / name / "below");
-    std::ofstream(folder_.path() / name / file) << "";
-    fs::last_write_time(folder_.path() / name / file,
-                        fs::file_time_type::clock::now() - std::chrono::seconds(age_seconds));
-    return folder_.path() / name;
+  const auto set_age = [](const fs::path& file, int seconds) {
+    fs::last_write_time(file, fs::file_time_type::clock::now() - std::chrono::seconds(seconds));
   };
-  fs::last_write_time(alive->path() / ".ltml-owner",
-                      fs::file_time_type::clock::now() - std::chrono::hours(1));
-  const auto dead = leave("ltml-x-dead01", ".ltml-owner", 3600);
-  const auto young = leave("ltml-x-young1", ".ltml-owner", 0);
-  const auto users = leave("ltml-x-mine01", "notes", 3600);
-  const auto other = leave("ltml-dead01", ".ltml-owner", 3600);
-  fs::create_directory_symlink(other, folder_.path() / "ltml-x-link01");
+  const auto leave = [&](const std::string& name, const std::string& lock, int age) {
+    const fs::path folder = folder_.path() / name;
+    fs::create_directories(folder / "below");
+    std::ofstream(folder_.path() / lock) << "";
+    set_age(folder_.path() / lock, age);
+    return folder;
+  };
+  set_age(alive->path().string() + ".lock", 3600);
+  const auto dead = leave("ltml-x-dead01", "ltml-x-dead01.lock", 3600);
+  const auto young = leave("ltml-x-young1", "ltml-x-young1.lock", 0);
+  const auto unlocked = leave("ltml-x-mine01", "notes", 3600);
+  const auto other = leave("ltml-dead01", "ltml-dead01.lock", 3600);
+  fs::create_directory(folder_.path() / "ltml-x-fold01.lock");
   ASSERT_TRUE(PrivateFolder::Create("ltml-x").ok());
   EXPECT_FALSE(fs::exists(dead));
-  for (const auto& path : {alive->path(), young, users, other}) EXPECT_TRUE(fs::exists(path));
-  EXPECT_TRUE(fs::exists(other / "below"));
+  EXPECT_FALSE(fs::exists(dead.string() + ".lock"));
+  for (const auto& path : {alive->path(), young, unlocked, other}) EXPECT_TRUE(fs::exists(path));
+  EXPECT_TRUE(fs::exists(alive->path().string() + ".lock"));
 }
 
 TEST(Sha256Test, KnownDigests) {  // FIPS 180-4, examples

@@ -13,6 +13,7 @@
 #include "common/base/token_digest.h"
 #include "common/run/folder.h"
 #include "coordinator/jobs/memory_store.h"
+#include "ltml/v1/run.pb.h"
 
 namespace ltml::coordinator {
 namespace {
@@ -29,6 +30,7 @@ class ServiceRunnerTest : public ::testing::Test {
   static v1::ServerConfig Config() {
     v1::ServerConfig config;
     config.mutable_paths()->set_programs("/nowhere");
+    config.mutable_launch()->set_allow_root(true);
     return config;
   }
   v1::Job Starting() const {

@@ -402,7 +402,8 @@ class GpuTest : public ServiceTest {
   // "a: 0 1, b: 0"
   std::string Gpus(const std::string& job) {
     std::string text;
-    for (const auto& placement : manager_->Get(job)->attempts().rbegin()->placements()) {
+    const v1::Job now = *manager_->Get(job);
+    for (const auto& placement : now.attempts().rbegin()->placements()) {
       text += (text.empty() ? "" : ", ") + placement.host() + ":";
       for (const int device : placement.devices()) text += " " + std::to_string(device);
     }
