@@ -23,8 +23,9 @@ GatherPass::Block GatherPass::Shape(int panels) const {
   block.taps = static_cast<int>(
       std::clamp<int64_t>(kPackedFloats / (block.panels * tap_floats()), 1, maps_.taps));
   if (block.taps == maps_.taps) {
-    block.panels = static_cast<int>(
-        std::clamp<int64_t>(kPackedFloats / (block.taps * tap_floats()), 1, panels));
+    const int64_t fitting = kPackedFloats / (block.taps * tap_floats());
+    block.panels = static_cast<int>(std::clamp<int64_t>(
+        fitting / isa_.tile_panels * isa_.tile_panels, std::min(panels, isa_.tile_panels), panels));
   }
   return block;
 }
@@ -122,10 +123,12 @@ void GatherPass::Point(const TapGroup& group, Range taps, Range pixels, const Pa
 void GatherPass::RunTile(GatherTile& tile, const Block& block, const Part& part,
                          Pointers& pointers) const {
   for (int r = 0; r < tile.rows; ++r) pointers.out[r] += block.first_panel * kPanel;
-  for (int p = 0; p < block.panels; ++p) {
-    tile.weights = part.packed + p * block.taps * tap_floats();
+  tile.panel_pitch = block.taps * tap_floats();
+  for (int p = 0; p < block.panels; p += tile.panels) {
+    tile.panels = std::min(isa_.tile_panels, block.panels - p);
+    tile.weights = part.packed + p * tile.panel_pitch;
     isa_.gather(tile);
-    for (int r = 0; r < tile.rows; ++r) pointers.out[r] += kPanel;
+    for (int r = 0; r < tile.rows; ++r) pointers.out[r] += tile.panels * kPanel;
   }
 }
 

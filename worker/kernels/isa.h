@@ -6,19 +6,22 @@ namespace ltml::kernels {
 
 // Channels that a loop works on at once.  Maps and packed weights are padded to it.
 inline constexpr int kPanel = 16;
-// Rows of a tile: with kPanel floats a row they fill the registers of AVX2.
+// Rows of a tile: with two vectors a row they keep the multipliers of AVX2 and AVX-512 busy.
 inline constexpr int kTileRows = 6;
 // Floats beyond the end of a map that loops may read.
 inline constexpr int kSlack = 32;
 
-// out[r][0..kPanel) (+)= sum over taps t and i < depth of
-//   in[t * kTileRows + r][i] * weights[weight_offsets[t] + i * kPanel + (0..kPanel)]
+// For each panel p, out[r][p * kPanel + (0..kPanel)] (+)= sum over taps t and i < depth of
+//   in[t * kTileRows + r][i] * weights[p * panel_pitch + weight_offsets[t] + i * kPanel +
+//   (0..kPanel)]
 struct GatherTile {
-  int rows = 0;  // 1..kTileRows
+  int rows = 0;    // 1..kTileRows
+  int panels = 1;  // 1..Isa::tile_panels
   int taps = 0;
   int depth = 0;
   const float* const* in = nullptr;
   const float* weights = nullptr;
+  int64_t panel_pitch = 0;
   const int32_t* weight_offsets = nullptr;
   float* const* out = nullptr;
   bool accumulate = false;
@@ -30,15 +33,16 @@ struct PixelRun {
 };
 
 // out[r * out_pitch + c] (+)= sum over the pixels of all runs of x[p][r] * dy[p][c];
-// r < rows, c < columns.
+// r < rows, c < columns.  The columns from kPanel on are another panel of dy, panel_pitch behind.
 struct OuterTile {
   int rows = 0;          // 1..kTileRows
-  int columns = kPanel;  // 1..kPanel that are stored
+  int columns = kPanel;  // that are stored: 1..kPanel, or n * kPanel up to n = Isa::tile_panels
   const PixelRun* runs = nullptr;
   int run_count = 0;
   int x_step = 1;             // pixels of x for each pixel of dy
   const float* x = nullptr;   // [pixel][kTileRows]
   const float* dy = nullptr;  // [pixel][kPanel]
+  int64_t panel_pitch = 0;
   float* out = nullptr;
   int64_t out_pitch = 0;
   bool accumulate = false;
@@ -101,6 +105,7 @@ struct PoolGradientRow {
 // one chain of (fused) operations in a fixed order.
 struct Isa {
   const char* name;
+  int tile_panels;  // of a tile at most
 
   void (*gather)(const GatherTile& tile);
   void (*outer)(const OuterTile& tile);

@@ -12,6 +12,7 @@ namespace {
 template <int V>
 constexpr Isa IsaOf(const char* name) {
   return {.name = name,
+          .tile_panels = kTilePanels<V>,
           .gather = GatherAny<V>,
           .outer = OuterAny<V>,
           .transpose = Transpose,

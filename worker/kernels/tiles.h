@@ -11,9 +11,15 @@
 namespace ltml::kernels {
 namespace {
 
-template <int V, int R>
+// Two vectors a row.
+template <int V>
+inline constexpr int kTilePanels = 2 * V / kPanel;
+
+// R rows of P panels.
+template <int V, int R, int P>
 struct Accumulators {
-  static constexpr int kVectors = kPanel / V;
+  static constexpr int kOfPanel = kPanel / V;
+  static constexpr int kVectors = P * kOfPanel;
   Vector<V> sum[R][kVectors];
 
   void Clear() {
@@ -27,11 +33,13 @@ struct Accumulators {
   void Store(int row, float* to) const {
     for (int j = 0; j < kVectors; ++j) kernels::Store<V>(to + j * V, sum[row][j]);
   }
-  // sum[r] += x[r] * w for one line of w.
+  // sum[r] += x[r] * w for one line of w of each panel.
   template <typename Scalar>
-  void Add(const float* w_line, const Scalar& x) {
+  void Add(const float* w_line, int64_t panel_pitch, const Scalar& x) {
     Vector<V> w[kVectors];
-    for (int j = 0; j < kVectors; ++j) w[j] = kernels::Load<V>(w_line + j * V);
+    for (int j = 0; j < kVectors; ++j) {
+      w[j] = kernels::Load<V>(w_line + j / kOfPanel * panel_pitch + j % kOfPanel * V);
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const Vector<V> a = Splat<V>(x(r));
@@ -40,9 +48,9 @@ struct Accumulators {
   }
 };
 
-template <int V, int R>
+template <int V, int R, int P>
 void Gather(const GatherTile& tile) {
-  Accumulators<V, R> acc;
+  Accumulators<V, R, P> acc;
   acc.Clear();
   for (int r = 0; tile.accumulate && r < R; ++r) acc.Load(r, tile.out[r]);
   for (int t = 0; t < tile.taps; ++t) {
@@ -50,35 +58,35 @@ void Gather(const GatherTile& tile) {
     for (int r = 0; r < R; ++r) x[r] = tile.in[t * kTileRows + r];
     const float* weights = tile.weights + tile.weight_offsets[t];
     for (int i = 0; i < tile.depth; ++i, weights += kPanel) {
-      acc.Add(weights, [&](int r) { return x[r][i]; });
+      acc.Add(weights, tile.panel_pitch, [&](int r) { return x[r][i]; });
     }
   }
   for (int r = 0; r < R; ++r) acc.Store(r, tile.out[r]);
 }
 
-template <int V, int R>
-void AddRun(const PixelRun& run, const OuterTile& tile, Accumulators<V, R>& acc) {
+template <int V, int R, int P>
+void AddRun(const PixelRun& run, const OuterTile& tile, Accumulators<V, R, P>& acc) {
   const float* x = tile.x + int64_t{run.x} * kTileRows;
   const float* dy = tile.dy + int64_t{run.dy} * kPanel;
   const int x_step = tile.x_step * kTileRows;
   for (int p = 0; p < run.pixels; ++p, x += x_step, dy += kPanel) {
-    acc.Add(dy, [&](int r) { return x[r]; });
+    acc.Add(dy, tile.panel_pitch, [&](int r) { return x[r]; });
   }
 }
 
-template <int V, int R>
+template <int V, int R, int P>
 void OuterWhole(const OuterTile& tile) {
-  Accumulators<V, R> acc;
+  Accumulators<V, R, P> acc;
   acc.Clear();
   for (int r = 0; tile.accumulate && r < R; ++r) acc.Load(r, tile.out + r * tile.out_pitch);
-  for (int i = 0; i < tile.run_count; ++i) AddRun<V, R>(tile.runs[i], tile, acc);
+  for (int i = 0; i < tile.run_count; ++i) AddRun<V, R, P>(tile.runs[i], tile, acc);
   for (int r = 0; r < R; ++r) acc.Store(r, tile.out + r * tile.out_pitch);
 }
 
 // A tile at the right edge of the weights goes through memory of its own.
-template <int V, int R>
+template <int V, int R, int P>
 void Outer(const OuterTile& tile) {
-  if (tile.columns == kPanel) return OuterWhole<V, R>(tile);
+  if (tile.columns == P * kPanel) return OuterWhole<V, R, P>(tile);
   std::array<float, R * kPanel> whole{};
   OuterTile inner = tile;
   inner.out = whole.data();
@@ -86,24 +94,31 @@ void Outer(const OuterTile& tile) {
   for (int r = 0; tile.accumulate && r < R; ++r) {
     std::copy_n(tile.out + r * tile.out_pitch, tile.columns, inner.out + r * kPanel);
   }
-  OuterWhole<V, R>(inner);
+  OuterWhole<V, R, 1>(inner);
   for (int r = 0; r < R; ++r) {
     std::copy_n(inner.out + r * kPanel, tile.columns, tile.out + r * tile.out_pitch);
   }
 }
 
+// Loops by rows; P panels.
+template <int V, int P>
+constexpr std::array<void (*)(const GatherTile&), kTileRows> kGather = {
+    Gather<V, 1, P>, Gather<V, 2, P>, Gather<V, 3, P>,
+    Gather<V, 4, P>, Gather<V, 5, P>, Gather<V, 6, P>};
+template <int V, int P>
+constexpr std::array<void (*)(const OuterTile&), kTileRows> kOuter = {
+    Outer<V, 1, P>, Outer<V, 2, P>, Outer<V, 3, P>, Outer<V, 4, P>, Outer<V, 5, P>, Outer<V, 6, P>};
+
 template <int V>
 void GatherAny(const GatherTile& tile) {
-  static constexpr std::array<void (*)(const GatherTile&), kTileRows> kByRows = {
-      Gather<V, 1>, Gather<V, 2>, Gather<V, 3>, Gather<V, 4>, Gather<V, 5>, Gather<V, 6>};
-  kByRows[tile.rows - 1](tile);
+  const auto& loops = tile.panels == 1 ? kGather<V, 1> : kGather<V, kTilePanels<V>>;
+  loops[tile.rows - 1](tile);
 }
 
 template <int V>
 void OuterAny(const OuterTile& tile) {
-  static constexpr std::array<void (*)(const OuterTile&), kTileRows> kByRows = {
-      Outer<V, 1>, Outer<V, 2>, Outer<V, 3>, Outer<V, 4>, Outer<V, 5>, Outer<V, 6>};
-  kByRows[tile.rows - 1](tile);
+  const auto& loops = tile.columns <= kPanel ? kOuter<V, 1> : kOuter<V, kTilePanels<V>>;
+  loops[tile.rows - 1](tile);
 }
 
 // Eight lines of eight floats, lines becoming columns of a panel.

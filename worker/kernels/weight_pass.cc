@@ -178,10 +178,13 @@ void WeightPass::AddTap(const Chunk& chunk, int tap, Range tiles, Task& task,
                  .out_pitch = shape_.out_channels,
                  .accumulate = !chunk.first};
   float* const dw = maps.dw + int64_t{tap} * shape_.in_channels * shape_.out_channels;
-  for (int64_t panel = first_panel; panel < end_panel; ++panel) {
-    tile.columns =
-        static_cast<int>(std::min<int64_t>(kPanel, shape_.out_channels - panel * kPanel));
-    tile.dy = task.packed_dy + (panel - task.panels.begin) * chunk.OutPixels(columns_.out) * kPanel;
+  tile.panel_pitch = chunk.OutPixels(columns_.out) * kPanel;
+  for (int64_t panel = first_panel, panels = 1; panel < end_panel; panel += panels) {
+    const int64_t columns = shape_.out_channels - panel * kPanel;
+    panels = std::clamp<int64_t>(columns / kPanel, 1,
+                                 std::min<int64_t>(isa_.tile_panels, end_panel - panel));
+    tile.columns = static_cast<int>(std::min(panels * kPanel, columns));
+    tile.dy = task.packed_dy + (panel - task.panels.begin) * tile.panel_pitch;
     for (int64_t i = tiles.begin; i < tiles.end; ++i) {
       const int channel = static_cast<int>(i) * kTileRows;
       tile.rows = std::min(kTileRows, shape_.in_channels - channel);
