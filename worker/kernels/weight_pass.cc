@@ -7,6 +7,8 @@ namespace {
 
 // Output pixels of a chunk: enough that loading and storing the sums does not count.
 constexpr int kChunkPixels = 768;
+// Panels of dy that are packed together.
+constexpr int kPanelsAtOnce = 4;
 // Tiles of input channels that are packed at once.
 constexpr int kTilesAtOnce = 16;
 // What pack_rows may write behind a tile.
@@ -114,15 +116,21 @@ void WeightPass::RunChunk(const Chunk& chunk, Task& task, const Maps& maps) cons
 void WeightPass::PackDy(const Chunk& chunk, const Task& task, const float* dy) const {
   const int64_t pitch = PaddedChannels(shape_.out_channels);
   const int64_t image = shape_.out_image();
+  const int64_t first = chunk.out_rows.begin * columns_.out;
+  const int64_t pixels = chunk.out_rows.size() * columns_.out;
+  const int64_t panel_pitch = pixels * chunk.images * kPanel;
   float* to = task.packed_dy;
-  for (int64_t panel = task.panels.begin; panel < task.panels.end; ++panel) {
-    const float* const from = dy + chunk.first_image * image + panel * kPanel;
-    const int64_t end = chunk.out_rows.end * columns_.out;
-    for (int64_t pixel = chunk.out_rows.begin * columns_.out; pixel < end; ++pixel) {
-      for (int n = 0; n < chunk.images; ++n, to += kPanel) {
-        std::copy_n(from + n * image + pixel * pitch, kPanel, to);
-      }
+  for (int64_t panel = task.panels.begin; panel < task.panels.end; panel += kPanelsAtOnce) {
+    const int panels = static_cast<int>(std::min<int64_t>(kPanelsAtOnce, task.panels.end - panel));
+    const float* const from = dy + chunk.first_image * image + first * pitch + panel * kPanel;
+    if (chunk.images == 1) {
+      isa_.pack_panels(from, pitch, static_cast<int>(pixels), panels, panel_pitch, to);
     }
+    for (int64_t pixel = 0; chunk.images > 1 && pixel < pixels; ++pixel) {
+      isa_.pack_panels(from + pixel * pitch, image, chunk.images, panels, panel_pitch,
+                       to + pixel * chunk.images * kPanel);
+    }
+    to += panels * panel_pitch;
   }
 }
 
