@@ -49,6 +49,19 @@ void Layers(::benchmark::internal::Benchmark* benchmark) {
     benchmark->Args({pass, 256, 256, 4, 3, 1});
     benchmark->Args({pass, 512, 512, 2, 3, 1});
     benchmark->Args({pass, 256, 512, 4, 1, 2});
+    // Of ResNet-50 at 224 px.
+    benchmark->Args({pass, 64, 64, 56, 3, 1});
+    benchmark->Args({pass, 64, 256, 56, 1, 1});
+    benchmark->Args({pass, 256, 64, 56, 1, 1});
+    benchmark->Args({pass, 128, 128, 28, 3, 1});
+    benchmark->Args({pass, 128, 512, 28, 1, 1});
+    benchmark->Args({pass, 512, 128, 28, 1, 1});
+    benchmark->Args({pass, 256, 256, 14, 3, 1});
+    benchmark->Args({pass, 256, 1024, 14, 1, 1});
+    benchmark->Args({pass, 1024, 256, 14, 1, 1});
+    benchmark->Args({pass, 512, 512, 7, 3, 1});
+    benchmark->Args({pass, 512, 2048, 7, 1, 1});
+    benchmark->Args({pass, 2048, 512, 7, 1, 1});
   }
 }
 BENCHMARK(Convolve)->Apply(Layers)->UseRealTime();

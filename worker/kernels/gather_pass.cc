@@ -120,6 +120,20 @@ void GatherPass::Point(const TapGroup& group, Range taps, Range pixels, const Pa
   }
 }
 
+// Of a kernel of one tap, what the next tile reads, if its pixels follow on those of this one: a
+// share of it for each panel, so that it comes while the panel is computed.
+void GatherPass::FetchAhead(const GatherTile& tile, int panel, int panels) const {
+  if (maps_.taps > 1 || tile.rows < 2) return;
+  const Range mine = {int64_t{tile.depth} * panel / panels,
+                      int64_t{tile.depth} * (panel + tile.panels) / panels};
+  const int64_t ahead = (tile.in[1] - tile.in[0]) * tile.rows;
+  for (int r = 0; r < tile.rows; ++r) {
+    for (int64_t i = mine.begin; i < mine.end; i += kPanel) {
+      __builtin_prefetch(tile.in[r] + ahead + i);
+    }
+  }
+}
+
 void GatherPass::RunTile(GatherTile& tile, const Block& block, const Part& part,
                          Pointers& pointers) const {
   for (int r = 0; r < tile.rows; ++r) pointers.out[r] += block.first_panel * kPanel;
@@ -127,6 +141,7 @@ void GatherPass::RunTile(GatherTile& tile, const Block& block, const Part& part,
   for (int p = 0; p < block.panels; p += tile.panels) {
     tile.panels = std::min(isa_.tile_panels, block.panels - p);
     tile.weights = part.packed + p * tile.panel_pitch;
+    FetchAhead(tile, p, block.panels);
     isa_.gather(tile);
     for (int r = 0; r < tile.rows; ++r) pointers.out[r] += tile.panels * kPanel;
   }

@@ -56,6 +56,7 @@ class GatherPass {
   };
   void Point(const TapGroup& group, Range taps, Range pixels, const Part& part,
              Pointers& pointers) const;
+  void FetchAhead(const GatherTile& tile, int panel, int panels) const;
   void RunTile(GatherTile& tile, const Block& block, const Part& part, Pointers& pointers) const;
 
   const GatherMaps maps_;

@@ -27,6 +27,10 @@ struct Accumulators {
       for (auto& vector : row) vector = Vector<V>{};
     }
   }
+  // Lines that will be stored are fetched meanwhile.
+  void Expect(const float* to) {
+    for (int j = 0; j < P; ++j) __builtin_prefetch(to + j * kPanel, 1);
+  }
   void Load(int row, const float* from) {
     for (int j = 0; j < kVectors; ++j) sum[row][j] = kernels::Load<V>(from + j * V);
   }
@@ -52,6 +56,7 @@ template <int V, int R, int P>
 void Gather(const GatherTile& tile) {
   Accumulators<V, R, P> acc;
   acc.Clear();
+  for (int r = 0; r < R; ++r) acc.Expect(tile.out[r]);
   for (int r = 0; tile.accumulate && r < R; ++r) acc.Load(r, tile.out[r]);
   for (int t = 0; t < tile.taps; ++t) {
     const float* x[R];
@@ -156,20 +161,24 @@ inline void Transpose(const float* from, int64_t pitch, int depth, int columns, 
   }
 }
 
+// Lines of a wide map or matrix lie too far apart for the processor to foresee the next one.
+constexpr int kLinesAhead = 8;
+
 inline void PackRows(const float* from, int64_t pitch, int pixels, int tiles, int64_t tile_pitch,
                      float* to) {
   for (int p = 0; p < pixels; ++p, from += pitch, to += kTileRows) {
+    for (int i = 0; p + kLinesAhead < pixels && i < tiles * kTileRows; i += kPanel) {
+      __builtin_prefetch(from + kLinesAhead * pitch + i);
+    }
     for (int t = 0; t < tiles; ++t) Store<8>(to + t * tile_pitch, Load<8>(from + t * kTileRows));
   }
 }
 
 inline void PackPanels(const float* from, int64_t columns, int depth, int panels, int64_t pitch,
                        float* to) {
-  // Lines of a wide matrix lie too far apart for the processor to foresee the next one.
-  constexpr int kAhead = 8;
   for (int i = 0; i < depth; ++i, from += columns, to += kPanel) {
     for (int p = 0; p < panels; ++p) {
-      if (i + kAhead < depth) __builtin_prefetch(from + kAhead * columns + p * kPanel);
+      if (i + kLinesAhead < depth) __builtin_prefetch(from + kLinesAhead * columns + p * kPanel);
       for (int j = 0; j < kPanel; j += 8) {
         Store<8>(to + p * pitch + j, Load<8>(from + p * kPanel + j));
       }
