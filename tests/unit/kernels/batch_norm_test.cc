@@ -213,7 +213,7 @@ TEST(BatchNorm, ThreadsAndVectorsChangeNoBit) {
   };
   WithThreads(1, [&] {
     const auto expected = run(*Avx2());
-    EXPECT_EQ(expected, run(WideLoops()));
+    for (const Isa* isa : AllLoops()) EXPECT_EQ(expected, run(*isa)) << isa->name;
     omp_set_num_threads(3);
     EXPECT_EQ(expected, run(*Avx2()));
   });

@@ -99,7 +99,7 @@ TEST_P(ConvolutionTest, ThreadsAndVectorsChangeNoBit) {
   const auto x = MapFor(s, 1), w = Noise(s.weights(), 2), dy = GradientFor(s, 3);
   WithThreads(1, [&] {
     const Results expected(s, *Avx2(), x, w, dy);
-    EXPECT_EQ(expected, Results(s, WideLoops(), x, w, dy));
+    for (const Isa* isa : AllLoops()) EXPECT_EQ(expected, Results(s, *isa, x, w, dy)) << isa->name;
     for (const int threads : {2, 3, 7}) {
       omp_set_num_threads(threads);
       EXPECT_EQ(expected, Results(s, *Avx2(), x, w, dy)) << threads << " threads";
@@ -128,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
                     SquareShape(2, 20, 16, 7, 5, 1, 2), SquareShape(3, 33, 40, 8, 8, 1, 1),
                     SquareShape(5, 64, 48, 2, 2, 3, 1), SquareShape(2, 160, 96, 3, 3, 3, 1),
                     SquareShape(1, 12, 12, 40, 31, 3, 1), SquareShape(1, 6, 9, 60, 60, 3, 2),
-                    SquareShape(17, 24, 130, 4, 4, 3, 2)),
+                    SquareShape(17, 24, 130, 4, 4, 3, 2), SquareShape(1, 1600, 48, 2, 3, 1, 1)),
     [](const auto& info) { return "shape" + std::to_string(info.index); });
 
 // Images in a frame of zeros, of which a whole row of the kernel is one tap.
@@ -144,7 +144,7 @@ TEST(StemConvolution, EqualsItsDefinition) {
     const Results got(s, *BestIsa(), x, w, dy, false);
     ExpectNear(got.y, expected.y, 1e-6);
     ExpectNear(got.dw, expected.dw, 3e-6);
-    EXPECT_EQ(got, Results(s, WideLoops(), x, w, dy, false));
+    for (const Isa* isa : AllLoops()) EXPECT_EQ(got, Results(s, *isa, x, w, dy, false));
   }
 }
 

@@ -66,7 +66,7 @@ TEST(StemPool, EqualsItsDefinitionForwardAndBackward) {
   for (const PoolShape& shape : {PoolShape{2, kChannels, 8, 6}, PoolShape{1, kChannels, 7, 9},
                                  PoolShape{3, kChannels, 1, 1}, PoolShape{1, kChannels, 2, 5}}) {
     const Maps maps(shape);
-    for (const Isa* isa : {BestIsa(), &WideLoops()}) {
+    for (const Isa* isa : AllLoops()) {
       const Norm norm(shape.images, int64_t{shape.in_height} * shape.in_width, *isa);
       std::vector<double> z, g;
       Expect(maps, norm.norm, z, g);

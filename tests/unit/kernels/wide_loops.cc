@@ -9,4 +9,10 @@ const Isa& WideLoops() {
   return kIsa;
 }
 
+std::vector<const Isa*> AllLoops() {
+  std::vector<const Isa*> all = {Avx2(), &WideLoops()};
+  if (Avx512() != nullptr) all.push_back(Avx512());
+  return all;
+}
+
 }  // namespace ltml::kernels
