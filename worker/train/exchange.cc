@@ -1,12 +1,11 @@
 #include "worker/train/exchange.h"
 
-#include <ATen/Parallel.h>
-
 #include <cstring>
 #include <vector>
 
 #include "common/base/status_macros.h"
 #include "worker/train/gradient_buckets.h"
+#include "worker/train/parallel.h"
 
 namespace ltml::train {
 namespace {
@@ -94,7 +93,7 @@ class SharedExchange final : public Exchange {
     const std::byte* const from = memory_.peer(rank, plane, bucket);
     auto* const to = static_cast<std::byte*>(own.data_ptr());
     constexpr int64_t kGrain = int64_t{1} << 16;
-    at::parallel_for(shard.begin, shard.end, kGrain, [&](int64_t begin, int64_t end) {
+    InParallel(shard.begin, shard.end, kGrain, [&](int64_t begin, int64_t end) {
       std::memcpy(to + begin * bytes, from + begin * bytes, (end - begin) * bytes);
     });
   }

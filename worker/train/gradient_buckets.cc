@@ -1,6 +1,5 @@
 #include "worker/train/gradient_buckets.h"
 
-#include <ATen/Parallel.h>
 #include <malloc.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
@@ -11,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "worker/train/parallel.h"
 #include "worker/train/update_kernels.h"
 
 namespace ltml::train {
@@ -29,7 +29,7 @@ bool IsWithin(const at::Tensor& flat, double largest) {
   constexpr int64_t kGrain = int64_t{1} << 16;
   const T* const values = flat.const_data_ptr<T>();
   std::atomic<bool> within = true;
-  at::parallel_for(0, flat.numel(), kGrain, [&](int64_t begin, int64_t end) {
+  InParallel(0, flat.numel(), kGrain, [&](int64_t begin, int64_t end) {
     if (!AllWithin<T>(end - begin, values + begin, static_cast<T>(largest))) within = false;
   });
   return within;

@@ -1,10 +1,9 @@
 #include "worker/train/optimizer.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <array>
 
+#include "worker/train/parallel.h"
 #include "worker/train/update_kernels.h"
 
 namespace ltml::train {
@@ -99,7 +98,7 @@ void Optimizer::Update(const Segment& segment, int64_t step, double learning_rat
     range = {std::max(range.begin, mine.begin), std::min(range.end, mine.end)};
   }
   if (range.begin >= range.end) return;
-  at::parallel_for(range.begin, range.end, kGrain, [&](int64_t begin, int64_t end) {
+  InParallel(range.begin, range.end, kGrain, [&](int64_t begin, int64_t end) {
     UpdateRange<T>(segment, {begin, end}, step, learning_rate);
   });
 }
