@@ -18,6 +18,7 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GPU = pathlib.Path('/dev/nvidiactl')
+CPU = pathlib.Path('/proc/cpuinfo')
 PEERS = ROOT / '.deps/peers/bin/python'
 HEADER = '| what | figure | ours | peer | ratio | spread | goal | |'
 RULE = '| --- | --- | ---: | ---: | ---: | --- | ---: | --- |'
@@ -111,9 +112,14 @@ def compare(comparison, rounds, build):
 
 def can_run(comparison):
     """Says so where a comparison needs what this machine has not."""
-    if comparison.get('needs') != 'gpu' or GPU.exists():
-        return True
-    print(f'compare.py: {comparison["name"]} is left out: no GPU here ({GPU})', file=sys.stderr)
+    match comparison.get('needs'):
+        case 'gpu' if not GPU.exists():
+            missing = f'no GPU here ({GPU})'
+        case 'bfloat16' if 'avx512_bf16' not in CPU.read_text():
+            missing = f'this processor has no AVX512-BF16 ({CPU})'
+        case _:
+            return True
+    print(f'compare.py: {comparison["name"]} is left out: {missing}', file=sys.stderr)
     return False
 
 

@@ -145,7 +145,7 @@ absl::Status Run(const Arguments& arguments) {
   options.image_size = arguments.image_size;
   options.rho.assign(kClasses, 0.1);
   if (arguments.bucket_bytes > 0) options.bucket_bytes = arguments.bucket_bytes;
-  options.channels_last_pixels = !device->device.is_cpu();
+  options.channels_last_pixels = !device->device.is_cpu() || network_options.bfloat16;
   SameImages images(options, ranks.rank(), ranks.world_size(), device->batch_memory);
   NeutralGrants grants;
   TimingMonitor monitor;

@@ -94,6 +94,15 @@ class Compare(unittest.TestCase):
             self.assertEqual((status, err), (0, ''))
             self.assertIn('| 3.00 |', out)
 
+    def test_what_needs_bfloat16_is_left_out_loudly_without_it(self):
+        figure, needs = '{name = "speed", better = "higher"}', 'needs = "bfloat16"'
+        for flags, expected in (('fma avx2', 2), ('avx512_bf16', 0)):
+            (self.folder / 'cpuinfo').write_text(f'flags : {flags}\n')
+            with mock.patch.object(compare, 'CPU', self.folder / 'cpuinfo'):
+                status, _, err = self.run_main(figure, '--rounds', '1', extra=needs)
+            self.assertEqual(status, expected)
+            self.assertEqual('one is left out: this processor has no AVX512-BF16' in err, expected == 2)
+
     def test_cores_are_those_asked_for(self):
         cores = ['sh', '-c', 'echo "{\\"speed\\": $(nproc)}"']
         _, out, _ = self.run_main('{name = "speed", better = "higher"}', '--rounds', '1',

@@ -139,7 +139,7 @@ absl::StatusOr<train::TrainerOptions> TrainerOptionsOf(const v1::JobSpec& job,
   options.consistency = job.loss().consistency();
   options.rho = LabelFrequency(training_set);
   options.image_size = job.model().image_size();
-  options.channels_last_pixels = OnGpu(job);
+  options.channels_last_pixels = OnGpu(job) || WantsBfloat16(job);
   options.step_limit = base::ToNanoseconds(job.limits().step());
   options.grant_limit = base::ToNanoseconds(job.limits().grant());
   return options;

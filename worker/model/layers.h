@@ -17,7 +17,7 @@ enum class Mode { kTraining, kFrozen };
 enum class KernelLayout {
   kPlain,         // as their shape says
   kFused,         // [height][width][in][out], as the engine wants them
-  kChannelsLast,  // [out][height][width][in], as GPUs want them
+  kChannelsLast,  // [out][height][width][in], as GPUs want them, and bfloat16
 };
 
 // Makes a network's tensors, in order of execution, and lists them by name.

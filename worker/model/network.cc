@@ -56,7 +56,9 @@ bool UseFused(const NetworkOptions& options) {
 
 KernelLayout LayoutOf(const NetworkOptions& options) {
   if (UseFused(options)) return KernelLayout::kFused;
-  return options.device.is_cpu() ? KernelLayout::kPlain : KernelLayout::kChannelsLast;
+  // On a processor bfloat16 is faster in channels last, float32 in LibTorch's own order.
+  const bool plain = options.device.is_cpu() && !options.bfloat16;
+  return plain ? KernelLayout::kPlain : KernelLayout::kChannelsLast;
 }
 
 }  // namespace
