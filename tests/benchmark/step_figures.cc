@@ -115,6 +115,9 @@ v1::WorkerTask TaskOf(const Arguments& arguments) {
   v1::JobSpec& job = *task.mutable_job();
   job.mutable_resources()->set_device(arguments.device == "cuda" ? v1::Resources::DEVICE_CUDA
                                                                  : v1::Resources::DEVICE_CPU);
+  job.mutable_resources()->set_precision(arguments.precision == "bfloat16"
+                                             ? v1::Resources::PRECISION_BFLOAT16
+                                             : v1::Resources::PRECISION_FLOAT32);
   job.mutable_limits()->mutable_start()->set_seconds(kLimit.count());
   job.mutable_limits()->mutable_step()->set_seconds(kLimit.count());
   return task;

@@ -29,8 +29,9 @@ struct RankDevice {
 // Settings of the process; at the start of main.
 void PrepareDevices();
 
-// The device that the job asks for; a GPU is that of the rank's number on its host.  All ranks
-// together.  `host` must outlive the result.  Errors carry their cause.
+// The device that the job asks for; a GPU is the one that the task gives the rank, or else that of
+// the rank's number on its host.  All ranks together.  `host` must outlive the result.  Errors
+// carry their cause.
 absl::StatusOr<RankDevice> OpenDevice(const v1::WorkerTask& task, train::Collective& host);
 
 }  // namespace ltml::worker
