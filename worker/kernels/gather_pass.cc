@@ -123,7 +123,7 @@ void GatherPass::Point(const TapGroup& group, Range taps, Range pixels, const Pa
 // Of a kernel of one tap, what the next tile reads, if its pixels follow on those of this one: a
 // share of it for each panel, so that it comes while the panel is computed.
 void GatherPass::FetchAhead(const GatherTile& tile, int panel, int panels) const {
-  if (maps_.taps > 1 || tile.rows < 2) return;
+  if (maps_.taps > 1 || tile.taps == 0 || tile.rows < 2) return;
   const Range mine = {int64_t{tile.depth} * panel / panels,
                       int64_t{tile.depth} * (panel + tile.panels) / panels};
   const int64_t ahead = (tile.in[1] - tile.in[0]) * tile.rows;

@@ -22,9 +22,10 @@ struct Accumulators {
   static constexpr int kVectors = P * kOfPanel;
   Vector<V> sum[R][kVectors];
 
+  // By index: `auto&` would forget that vectors need not be aligned.
   void Clear() {
-    for (auto& row : sum) {
-      for (auto& vector : row) vector = Vector<V>{};
+    for (int r = 0; r < R; ++r) {
+      for (int j = 0; j < kVectors; ++j) sum[r][j] = Vector<V>{};
     }
   }
   // Lines that will be stored are fetched meanwhile.
