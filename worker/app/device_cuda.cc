@@ -78,17 +78,18 @@ bool GraphsAreAskedFor() {
   return wish != nullptr && std::string_view(wish) == "1";
 }
 
-absl::StatusOr<std::unique_ptr<train::Collective>> JoinByNccl(const v1::WorkerTask& task,
-                                                              at::Device device,
+at::Device Gpu(int number) { return {at::kCUDA, static_cast<c10::DeviceIndex>(number)}; }
+
+absl::StatusOr<std::unique_ptr<train::Collective>> JoinByNccl(const v1::WorkerTask& task, int gpu,
                                                               train::Collective& host) {
   const auto start_limit = base::ToNanoseconds(task.job().limits().start());
   collective::NcclOptions options;
   options.rank = host.rank();
   options.world_size = host.world_size();
-  options.device = device.index();
+  options.device = gpu;
   options.start_limit = start_limit;
   options.call_limit = base::ToNanoseconds(task.job().limits().step());
-  options.stream = [device] {
+  options.stream = [device = Gpu(gpu)] {
     const c10::impl::VirtualGuardImpl guard(device.type());
     return guard.getStreamNativeHandle(guard.getStream(device));
   };
@@ -106,12 +107,12 @@ absl::StatusOr<RankDevice> OpenDevice(const v1::WorkerTask& task, train::Collect
   if (task.job().resources().device() != v1::Resources::DEVICE_CUDA) return opened;
   const absl::StatusOr<int> chosen = ChooseDevice(task, host.rank());
   if (!chosen.ok()) return WithCause(chosen.status(), v1::FAILURE_CAUSE_CONFIGURATION);
-  opened.device = at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(*chosen));
+  opened.device = Gpu(*chosen);
   c10::impl::VirtualGuardImpl(at::kCUDA).setDevice(opened.device);
   SetNumerics();
   static PinnedMemory pinned(*chosen);
   opened.batch_memory = &pinned;
-  auto joined = JoinByNccl(task, opened.device, host);
+  auto joined = JoinByNccl(task, *chosen, host);
   if (!joined.ok()) return WithCause(joined.status(), v1::FAILURE_CAUSE_COLLECTIVE);
   opened.collective = *std::move(joined);
   if (GraphsAreAskedFor()) opened.graph = graph::MakeCudaGraph(opened.device);

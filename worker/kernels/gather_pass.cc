@@ -49,7 +49,7 @@ void GatherPass::Run(const float* in, const Pack& pack, float* out, bool accumul
                  .accumulate = accumulate,
                  .part = i / panel_parts,
                  .parts = pixel_parts,
-                 .packed = scratch_.Take(thread, block.panels * block.taps * tap_floats())});
+                 .packed = scratch_.Take(thread, tap_floats() * block.panels * block.taps)});
     }
   });
 }
@@ -136,14 +136,14 @@ void GatherPass::FetchAhead(const GatherTile& tile, int panel, int panels) const
 
 void GatherPass::RunTile(GatherTile& tile, const Block& block, const Part& part,
                          Pointers& pointers) const {
-  for (int r = 0; r < tile.rows; ++r) pointers.out[r] += block.first_panel * kPanel;
+  for (int r = 0; r < tile.rows; ++r) pointers.out[r] += int64_t{block.first_panel} * kPanel;
   tile.panel_pitch = block.taps * tap_floats();
   for (int p = 0; p < block.panels; p += tile.panels) {
     tile.panels = std::min(isa_.tile_panels, block.panels - p);
     tile.weights = part.packed + p * tile.panel_pitch;
     FetchAhead(tile, p, block.panels);
     isa_.gather(tile);
-    for (int r = 0; r < tile.rows; ++r) pointers.out[r] += tile.panels * kPanel;
+    for (int r = 0; r < tile.rows; ++r) pointers.out[r] += int64_t{tile.panels} * kPanel;
   }
 }
 

@@ -50,7 +50,7 @@ class GatherPass {
   void RunGroup(const TapGroup& group, const Block& block, const Part& part) const;
   // Where the rows of a tile are read and written.
   struct Pointers {
-    static constexpr int kMaxTaps = 64;
+    static constexpr size_t kMaxTaps = 64;
     std::array<const float*, kMaxTaps * kTileRows> in;
     std::array<float*, kTileRows> out;
   };

@@ -144,10 +144,10 @@ void WeightPass::PackX(const Chunk& chunk, Range tiles, const float* x, float* t
   for (int64_t y = chunk.in_rows.begin; y < chunk.in_rows.end; ++y) {
     if (chunk.images == 1) {
       isa_.pack_rows(from + y * row, column, packed_width_, count, pitch, to);
-      to += packed_width_ * kTileRows;
+      to += int64_t{packed_width_} * kTileRows;
       continue;
     }
-    for (int i = 0; i < packed_width_; ++i, to += chunk.images * kTileRows) {
+    for (int i = 0; i < packed_width_; ++i, to += int64_t{chunk.images} * kTileRows) {
       isa_.pack_rows(from + y * row + i * column, image, chunk.images, count, pitch, to);
     }
   }

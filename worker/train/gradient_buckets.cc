@@ -1,5 +1,6 @@
 #include "worker/train/gradient_buckets.h"
 
+#include <ATen/core/grad_mode.h>
 #include <malloc.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
@@ -117,7 +118,7 @@ void GradientBuckets::Begin() {
 
 void GradientBuckets::ZeroGradients() {
   if (soundness_.by_operators) {
-    for (at::Tensor flat : memory_.all(Plane::kGradients)) flat.zero_();
+    for (const at::Tensor& flat : memory_.all(Plane::kGradients)) flat.zero_();
     return;
   }
   for (size_t i = 0; i < set_.parameters.size(); ++i) {

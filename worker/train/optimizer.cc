@@ -1,5 +1,7 @@
 #include "worker/train/optimizer.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <array>
 
