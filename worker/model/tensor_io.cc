@@ -1,5 +1,6 @@
 #include "worker/model/tensor_io.h"
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

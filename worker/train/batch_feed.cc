@@ -1,5 +1,6 @@
 #include "worker/train/batch_feed.h"
 
+#include <ATen/core/grad_mode.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>

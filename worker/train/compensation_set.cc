@@ -1,5 +1,6 @@
 #include "worker/train/compensation_set.h"
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 namespace ltml::train {

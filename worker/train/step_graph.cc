@@ -1,5 +1,7 @@
 #include "worker/train/step_graph.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <string>
 
 #include "common/base/log.h"

@@ -1,5 +1,7 @@
 #include "worker/train/tensor_moments.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <span>
 
 #include "common/base/status_macros.h"
