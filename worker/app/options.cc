@@ -93,6 +93,9 @@ bool WantsBfloat16(const v1::JobSpec& job) {
   return job.resources().precision() == v1::Resources::PRECISION_BFLOAT16;
 }
 
+// Pixels of a batch as the network wants them; the loader writes what the trainer reads.
+bool ChannelsLast(const v1::JobSpec& job) { return OnGpu(job) || WantsBfloat16(job); }
+
 }  // namespace
 
 model::NetworkOptions NetworkOptionsOf(const v1::JobSpec& job, int classes, at::Device device) {
@@ -139,7 +142,7 @@ absl::StatusOr<train::TrainerOptions> TrainerOptionsOf(const v1::JobSpec& job,
   options.consistency = job.loss().consistency();
   options.rho = LabelFrequency(training_set);
   options.image_size = job.model().image_size();
-  options.channels_last_pixels = OnGpu(job) || WantsBfloat16(job);
+  options.channels_last_pixels = ChannelsLast(job);
   options.step_limit = base::ToNanoseconds(job.limits().step());
   options.grant_limit = base::ToNanoseconds(job.limits().grant());
   return options;
@@ -158,7 +161,7 @@ data::LoaderOptions LoaderOptionsOf(const v1::JobSpec& job, int rank, int world_
   options.first_step = first_step;
   options.steps = job.schedule().steps();
   options.threads = job.data().loader_threads();
-  options.layout = OnGpu(job) ? data::Layout::kInterleaved : data::Layout::kPlanes;
+  options.layout = ChannelsLast(job) ? data::Layout::kInterleaved : data::Layout::kPlanes;
   options.apply_orientation = job.data().apply_orientation();
   const v1::Augmentation& augmentation = job.augmentation();
   options.crop_scale = {augmentation.crop_scale(0), augmentation.crop_scale(1)};

@@ -7,6 +7,7 @@
 #include "common/base/files.h"
 #include "common/base/proto_time.h"
 #include "common/config/job_file.h"
+#include "tests/unit/data/small_dataset.h"
 #include "worker/app/cause.h"
 #include "worker/app/options.h"
 #include "worker/app/report.h"
@@ -137,6 +138,28 @@ step = "1.5s"
   EXPECT_EQ(loader.crop_scale, (std::array<double, 2>{0.25, 0.5}));
   EXPECT_EQ(EvaluationOptionsOf(*job, 1, 2).batch, 3);
   EXPECT_EQ(base::ToNanoseconds(job->limits().step()), std::chrono::milliseconds(1500));
+}
+
+// What the loader writes is what the trainer takes it for.
+TEST_F(AppTest, LoaderAndTrainerAgreeOnTheOrderOfPixels) {
+  const data::SmallDataset images(4);
+  std::ofstream(path("job.toml")) << "[data]\ntrain = \"t\"\n[schedule]\nsteps = 1\n";
+  auto job = config::ReadJobFile(path("job.toml"), {});
+  ASSERT_TRUE(job.ok()) << job.status();
+  v1::Resources& resources = *job->mutable_resources();
+  for (const auto device : {v1::Resources::DEVICE_CPU, v1::Resources::DEVICE_CUDA}) {
+    for (const auto precision :
+         {v1::Resources::PRECISION_FLOAT32, v1::Resources::PRECISION_BFLOAT16}) {
+      resources.set_device(device);
+      resources.set_precision(precision);
+      const auto trainer = TrainerOptionsOf(*job, *images.Open());
+      ASSERT_TRUE(trainer.ok()) << trainer.status();
+      const bool interleaved = LoaderOptionsOf(*job, 0, 1, 0).layout == data::Layout::kInterleaved;
+      EXPECT_EQ(trainer->channels_last_pixels, interleaved) << resources.DebugString();
+      EXPECT_EQ(interleaved, device == v1::Resources::DEVICE_CUDA ||
+                                 precision == v1::Resources::PRECISION_BFLOAT16);
+    }
+  }
 }
 
 TEST(CheckPrecision, Bfloat16OnAProcessorNeedsItsInstructions) {
