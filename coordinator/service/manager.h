@@ -143,7 +143,7 @@ class Manager : public JobManager {
   void RemoveWaiting(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SchedulePass() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StartPlaced(const jobs::Placed& placed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::optional<Step>> DecidePlace(const Entry& entry, const jobs::Placed& placed);
+  absl::StatusOr<std::optional<Step>> DecidePlace(const Entry& entry, bool backfilled);
   void Expire() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // manager_attempts.cc

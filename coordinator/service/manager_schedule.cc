@@ -63,7 +63,9 @@ void Manager::StartPlaced(const jobs::Placed& placed) {
   entry.held = placed.placements;
   hosts_.Take(placed.job, entry.held);
   Op op;
-  op.decide = [this, placed](const Entry& now) { return DecidePlace(now, placed); };
+  op.decide = [this, backfilled = placed.backfilled](const Entry& now) {
+    return DecidePlace(now, backfilled);
+  };
   op.dropped = [this](Entry& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     now.placing = false;
     hosts_.GiveBack(now.job.name(), now.held);
@@ -75,9 +77,9 @@ void Manager::StartPlaced(const jobs::Placed& placed) {
 }
 
 absl::StatusOr<std::optional<Manager::Step>> Manager::DecidePlace(const Entry& entry,
-                                                                  const jobs::Placed& placed) {
+                                                                  bool backfilled) {
   const char* reason =
-      placed.backfilled ? "slots are free that no job ahead can use sooner" : "slots are free";
+      backfilled ? "slots are free that no job ahead can use sooner" : "slots are free";
   LTML_ASSIGN_OR_RETURN(Step step, Move(entry, {v1::JOB_TRIGGER_PLACE, reason}));
   v1::Job& job = step.job;
   job.set_attempt_epoch(job.attempt_epoch() + 1);

@@ -8,8 +8,6 @@ namespace {
 
 // Packed weights that a thread works through at once: a part of a second-level cache.
 constexpr int64_t kPackedFloats = 48 << 10;
-// Panels that are read together, so that a line of wide weights is read in one go.
-constexpr int kPanelsAtOnce = 4;
 
 }  // namespace
 

@@ -8,6 +8,8 @@ namespace ltml::kernels {
 inline constexpr int kPanel = 16;
 // Rows of a tile: with two vectors a row they keep the multipliers of AVX2 and AVX-512 busy.
 inline constexpr int kTileRows = 6;
+// Panels that are packed together, so that a line of a wide matrix is read in one go.
+inline constexpr int kPanelsAtOnce = 4;
 // Floats beyond the end of a map that loops may read.
 inline constexpr int kSlack = 32;
 

@@ -7,8 +7,6 @@ namespace {
 
 // Output pixels of a chunk: enough that loading and storing the sums does not count.
 constexpr int kChunkPixels = 768;
-// Panels of dy that are packed together.
-constexpr int kPanelsAtOnce = 4;
 // Tiles of input channels that are packed at once.
 constexpr int kTilesAtOnce = 16;
 // What pack_rows may write behind a tile.
@@ -92,6 +90,10 @@ int64_t WeightPass::TilePitch(const Chunk& chunk) const {
   return chunk.InPixels(packed_width_) * kTileRows + kTileSlack;
 }
 
+int64_t WeightPass::PanelPitch(const Chunk& chunk) const {
+  return chunk.OutPixels(columns_.out) * kPanel;
+}
+
 void WeightPass::RunTask(Task& task, const Maps& maps) const {
   const int image_chunks = DivideUp(shape_.images, chunk_images_);
   const int row_chunks = DivideUp(rows_.out, chunk_rows_);
@@ -118,17 +120,18 @@ void WeightPass::PackDy(const Chunk& chunk, const Task& task, const float* dy) c
   const int64_t image = shape_.out_image();
   const int64_t first = chunk.out_rows.begin * columns_.out;
   const int64_t pixels = chunk.out_rows.size() * columns_.out;
-  const int64_t panel_pitch = pixels * chunk.images * kPanel;
+  const int64_t panel_pitch = PanelPitch(chunk);
   float* to = task.packed_dy;
   for (int64_t panel = task.panels.begin; panel < task.panels.end; panel += kPanelsAtOnce) {
     const int panels = static_cast<int>(std::min<int64_t>(kPanelsAtOnce, task.panels.end - panel));
     const float* const from = dy + chunk.first_image * image + first * pitch + panel * kPanel;
     if (chunk.images == 1) {
       isa_.pack_panels(from, pitch, static_cast<int>(pixels), panels, panel_pitch, to);
-    }
-    for (int64_t pixel = 0; chunk.images > 1 && pixel < pixels; ++pixel) {
-      isa_.pack_panels(from + pixel * pitch, image, chunk.images, panels, panel_pitch,
-                       to + pixel * chunk.images * kPanel);
+    } else {
+      for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+        isa_.pack_panels(from + pixel * pitch, image, chunk.images, panels, panel_pitch,
+                         to + pixel * chunk.images * kPanel);
+      }
     }
     to += panels * panel_pitch;
   }
@@ -186,7 +189,7 @@ void WeightPass::AddTap(const Chunk& chunk, int tap, Range tiles, Task& task,
                  .out_pitch = shape_.out_channels,
                  .accumulate = !chunk.first};
   float* const dw = maps.dw + int64_t{tap} * shape_.in_channels * shape_.out_channels;
-  tile.panel_pitch = chunk.OutPixels(columns_.out) * kPanel;
+  tile.panel_pitch = PanelPitch(chunk);
   for (int64_t panel = first_panel, panels = 1; panel < end_panel; panel += panels) {
     const int64_t columns = shape_.out_channels - panel * kPanel;
     panels = std::clamp<int64_t>(columns / kPanel, 1,

@@ -51,7 +51,8 @@ class WeightPass {
   void AddTap(const Chunk& chunk, int tap, Range tiles, Task& task, const Maps& maps) const;
 
   bool RunsAlongImages(const Chunk& chunk) const { return x_step_ > 1 && chunk.images > 1; }
-  int64_t TilePitch(const Chunk& chunk) const;
+  int64_t TilePitch(const Chunk& chunk) const;   // of packed x
+  int64_t PanelPitch(const Chunk& chunk) const;  // of packed dy
 
   const ConvolutionShape shape_;
   const Isa& isa_;

@@ -11,9 +11,9 @@ void InParallel(int64_t begin, int64_t end, int64_t grain,
   if (begin >= end) return;
   const int64_t all = end - begin;
   const int64_t most = std::max<int64_t>(all / grain, 1);
+  // All threads or none, though some may have nothing to do: GNU's OpenMP ends threads that a
+  // smaller team leaves out.
   if (most == 1 || omp_in_parallel() != 0) return body(begin, end);
-    // All threads, though some may have nothing to do: GNU's OpenMP ends threads that a smaller
-    // team leaves out.
 #pragma omp parallel
   {
     const int64_t part = omp_get_thread_num();
