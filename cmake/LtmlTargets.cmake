@@ -51,6 +51,16 @@ function(ltml_test name)
   endif()
 endfunction()
 
+# Tests of a unit test program once more with fewer instructions (common/base/cpu.h).
+function(ltml_test_simd name filter)
+  foreach(simd portable avx2)
+    add_test(NAME ${name}_${simd} COMMAND ${name} --gtest_filter=${filter}
+      WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${name}_${simd} PROPERTIES LABELS unit TIMEOUT 120
+      ENVIRONMENT "OMP_NUM_THREADS=1;LTML_SIMD=${simd}")
+  endforeach()
+endfunction()
+
 function(ltml_use_torch name)
   if(NOT TARGET torch_precompiled)
     file(WRITE ${CMAKE_BINARY_DIR}/torch_precompiled.cc "")

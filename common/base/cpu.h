@@ -4,32 +4,48 @@
 #include <string_view>
 
 // One way to wider vectors than the build's baseline, which stays portable: a function is compiled
-// a second time for AVX2 and called where the processor has it.
+// once more for AVX2, or AVX-512 too, and called where the processor has it.
 //
 //   LTML_AVX2 void AddAvx2(...) { ... intrinsics of <immintrin.h>, or a shared kernel ... }
 //   void Add(...) { base::HasAvx2() ? AddAvx2(...) : AddPortable(...); }
 //
-// For the same bits everywhere write one LTML_KERNEL body and call it from both: neither version
-// fuses a multiplication with an addition, and the compiler vectorises each as far as it may.  A
-// lambda does not get the instruction set of the function around it.
+// For the same bits everywhere write one LTML_KERNEL body and call it from all.  No version may
+// fuse a multiplication with an addition: a file with LTML_AVX512, which can, is compiled with
+// -ffp-contract=off.  A lambda does not get the instruction set of the function around it.
 #if defined(__x86_64__)
 #define LTML_AVX2 __attribute__((target("avx2")))
+#define LTML_AVX512 __attribute__((target("avx512bw,avx512vl")))
 #else
 #define LTML_AVX2
+#define LTML_AVX512
 #endif
 #define LTML_KERNEL inline __attribute__((always_inline))
 
 namespace ltml::base {
 
-// Whether functions marked LTML_AVX2 may run: the processor has AVX2, and the environment does not
-// say LTML_SIMD=portable.  Decided once.  Thread-safe.
+// LTML_SIMD of the environment: "portable" forbids AVX2 and AVX-512, "avx2" AVX-512.
+inline std::string_view SimdWish() {
+  const char* wish = std::getenv("LTML_SIMD");
+  return wish != nullptr ? wish : "";
+}
+
+// Whether functions marked LTML_AVX2 may run: the processor has AVX2, and LTML_SIMD does not
+// forbid it.  Decided once.  Thread-safe.
 inline bool HasAvx2() {
 #if defined(__x86_64__)
-  static const bool has = [] {
-    const char* wish = std::getenv("LTML_SIMD");
-    const bool portable = wish != nullptr && std::string_view(wish) == "portable";
-    return !portable && __builtin_cpu_supports("avx2") != 0;
-  }();
+  static const bool has = SimdWish() != "portable" && __builtin_cpu_supports("avx2") != 0;
+  return has;
+#else
+  return false;
+#endif
+}
+
+// The same of LTML_AVX512.
+inline bool HasAvx512() {
+#if defined(__x86_64__)
+  static const bool has = HasAvx2() && SimdWish() != "avx2" &&
+                          __builtin_cpu_supports("avx512bw") != 0 &&
+                          __builtin_cpu_supports("avx512vl") != 0;
   return has;
 #else
   return false;

@@ -18,7 +18,8 @@ int PrecisionFor(double largest_weight) {
   return precision;
 }
 
-int HalfUp(double value) { return static_cast<int>(std::floor(value + 0.5)); }
+// To the next integer, halves up; 0 for what is below.
+int Rounded(double value) { return static_cast<int>(std::max(value + 0.5, 0.0)); }
 
 // Triangle of half-width max(scale, 1) around each output's centre, in samples from low() on.
 class Triangle {
@@ -37,7 +38,7 @@ class Triangle {
     int begin, end;
   };
   Reach ReachOf(double centre) const {
-    return {std::max(HalfUp(centre - support_), 0), std::min(HalfUp(centre + support_), size_)};
+    return {Rounded(centre - support_), std::min(Rounded(centre + support_), size_)};
   }
   double CentreOf(int i) const { return offset_ + scale_ * (i + 0.5); }
   // Weights of the samples in reach.
@@ -79,7 +80,7 @@ void Filter::Make(const Axis& axis) {
   precision_ = PrecisionFor(*std::max_element(exact_.begin(), exact_.end()));
   const double unit = 1 << precision_;
   std::transform(exact_.begin(), exact_.end(), weights_.begin(),
-                 [unit](double weight) { return static_cast<int16_t>(HalfUp(weight * unit)); });
+                 [unit](double weight) { return static_cast<int16_t>(Rounded(weight * unit)); });
 }
 
 }  // namespace ltml::image

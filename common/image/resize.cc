@@ -93,16 +93,18 @@ absl::StatusOr<std::span<const uint32_t>> Resizer::Resize(const View& view, cons
   return std::span<const uint32_t>(out_).first(size_t{1} * width * down_.outputs());
 }
 
-// [rows, in_width, 3] -> between_ [rows, outputs], two rows at a time.
+// [rows, in_width, 3] -> between_ [rows, outputs]
 void Resizer::ResizeRows(const View& view, int first_row, int rows, bool mirror) {
   const int width = across_.outputs();
-  for (int y = 0; y < rows; y += 2) {
-    const int other = std::min(y + 1, rows - 1);
-    uint32_t* to = between_.data() + size_t{1} * width * y;
-    uint32_t* other_to = between_.data() + size_t{1} * width * other;
-    const std::ptrdiff_t begin = mirror ? width - 1 : 0;
-    BestKernels().across(across_, {SafeRow(view, first_row + y), SafeRow(view, first_row + other),
-                                   to + begin, other_to + begin, mirror ? -1 : 1});
+  for (int y = 0; y < rows; y += ResizeKernels::kRows) {
+    ResizeKernels::Rows some;
+    some.step = mirror ? -1 : 1;
+    for (int r = 0; r < ResizeKernels::kRows; ++r) {
+      const int row = std::min(y + r, rows - 1);
+      some.from[r] = SafeRow(view, first_row + row);
+      some.to[r] = between_.data() + size_t{1} * width * row + (mirror ? width - 1 : 0);
+    }
+    BestKernels().across(across_, some);
   }
 }
 
@@ -110,8 +112,9 @@ void Resizer::ResizeRows(const View& view, int first_row, int rows, bool mirror)
 const uint8_t* Resizer::SafeRow(const View& view, int y) {
   const size_t row_bytes = size_t{3} * view.width;
   if (y + 1 < view.height && view.stride >= ResizeKernels::kOverread) return view.row(y);
-  const size_t place = (row_bytes + ResizeKernels::kOverread) * (y % 2);
-  last_row_.resize(std::max(last_row_.size(), 2 * (row_bytes + ResizeKernels::kOverread)));
+  const size_t place = (row_bytes + ResizeKernels::kOverread) * (y % ResizeKernels::kRows);
+  last_row_.resize(
+      std::max(last_row_.size(), ResizeKernels::kRows * (row_bytes + ResizeKernels::kOverread)));
   std::copy_n(view.row(y), row_bytes, last_row_.data() + place);
   return last_row_.data() + place;
 }

@@ -8,13 +8,13 @@
 namespace ltml::image {
 
 struct ResizeKernels {
-  // Both rows [in, 3] -> [outputs] pixels of four bytes.  Output i goes to to[i * step].  Up to
-  // kOverread bytes behind the last pixel in reach are read, not used.
+  // kRows rows [in, 3] -> [outputs] pixels of four bytes.  Output i of row r goes to
+  // to[r][i * step], step 1 or -1; rows may be the same.  Up to kOverread bytes behind the last
+  // pixel in reach are read, not used.
+  static constexpr int kRows = 4;
   struct Rows {
-    const uint8_t* from;
-    const uint8_t* other_from;
-    uint32_t* to;
-    uint32_t* other_to;
+    const uint8_t* from[kRows];
+    uint32_t* to[kRows];
     std::ptrdiff_t step;
   };
   static constexpr int kOverread = 16;
@@ -29,9 +29,10 @@ struct ResizeKernels {
   void (*down)(const Filter& filter, int i, const Column& column);
 };
 
-// The same pixels from both, to the bit.
+// The same pixels from all, to the bit.
 const ResizeKernels& PortableKernels();
-const ResizeKernels& Avx2Kernels();  // where base::HasAvx2()
+const ResizeKernels& Avx2Kernels();    // where base::HasAvx2()
+const ResizeKernels& Avx512Kernels();  // where base::HasAvx512()
 const ResizeKernels& BestKernels();
 
 }  // namespace ltml::image

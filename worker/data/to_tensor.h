@@ -25,10 +25,13 @@ enum class Layout { kPlanes, kInterleaved };
 void ToTensor(std::span<const uint32_t> pixels, std::span<const JitterStep> jitter, Layout layout,
               std::span<float> values);
 
-// The two versions behind ToTensor, which give the same bits: the second where base::HasAvx2().
+// The versions behind ToTensor, which give the same bits: the second where base::HasAvx2(), the
+// third where base::HasAvx512().
 void ToTensorPortable(std::span<const uint32_t> pixels, std::span<const JitterStep> jitter,
                       Layout layout, std::span<float> values);
 void ToTensorAvx2(std::span<const uint32_t> pixels, std::span<const JitterStep> jitter,
                   Layout layout, std::span<float> values);
+void ToTensorAvx512(std::span<const uint32_t> pixels, std::span<const JitterStep> jitter,
+                    Layout layout, std::span<float> values);
 
 }  // namespace ltml::data

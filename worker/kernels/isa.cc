@@ -18,7 +18,7 @@ const Isa* Avx512() {
 
 const Isa* BestIsa() {
   if (!base::HasAvx2()) return nullptr;
-  return Avx512() != nullptr ? Avx512() : Avx2();
+  return base::HasAvx512() && Avx512() != nullptr ? Avx512() : Avx2();
 }
 
 }  // namespace ltml::kernels

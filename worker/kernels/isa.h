@@ -135,8 +135,8 @@ struct Isa {
 // nullptr where the processor does not have the instructions.
 const Isa* Avx2();
 const Isa* Avx512();
-// The best set of this processor; nullptr without AVX2 and fused multiply-add, or where the
-// environment says LTML_SIMD=portable.
+// The best set of this processor that LTML_SIMD (common/base/cpu.h) does not forbid; nullptr
+// without AVX2 and fused multiply-add.
 const Isa* BestIsa();
 
 }  // namespace ltml::kernels

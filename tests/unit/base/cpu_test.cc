@@ -19,18 +19,21 @@ bool KernelNames(std::string_view feature) {
 }
 
 TEST(HasAvx2, AgreesWithTheKernelUnlessToldOtherwise) {
-  const char* wish = std::getenv("LTML_SIMD");
-  const bool portable = wish != nullptr && std::string_view(wish) == "portable";
-  EXPECT_EQ(HasAvx2(), KernelNames(" avx2 ") && !portable);
+  EXPECT_EQ(HasAvx2(), KernelNames(" avx2 ") && SimdWish() != "portable");
+}
+
+TEST(HasAvx512, AgreesWithTheKernelUnlessToldOtherwise) {
+  EXPECT_EQ(HasAvx512(),
+            KernelNames(" avx512bw ") && KernelNames(" avx512vl ") && SimdWish().empty());
 }
 
 TEST(HasBfloat16, AgreesWithTheKernel) { EXPECT_EQ(HasBfloat16(), KernelNames(" avx512_bf16 ")); }
 #else
-TEST(HasAvx2, IsNoMatterOfOtherProcessors) { EXPECT_FALSE(HasAvx2()); }
+TEST(HasAvx2, IsNoMatterOfOtherProcessors) { EXPECT_FALSE(HasAvx2() || HasAvx512()); }
 TEST(HasBfloat16, IsNotToldOfOtherProcessors) { EXPECT_FALSE(HasBfloat16()); }
 #endif
 
-// The example of the header: both versions of one kernel give the same bits.
+// The example of the header: all versions of one kernel give the same bits.
 LTML_KERNEL void Add(const float* a, const float* b, float* sums, int count) {
   for (int i = 0; i < count; ++i) sums[i] = a[i] * b[i] + a[i] / 3;
 }
@@ -38,8 +41,11 @@ void AddPortable(const float* a, const float* b, float* sums, int count) { Add(a
 LTML_AVX2 void AddAvx2(const float* a, const float* b, float* sums, int count) {
   Add(a, b, sums, count);
 }
+LTML_AVX512 void AddAvx512(const float* a, const float* b, float* sums, int count) {
+  Add(a, b, sums, count);
+}
 
-TEST(Kernels, GiveTheSameBitsOnBothInstructionSets) {
+TEST(Kernels, GiveTheSameBitsOnAllInstructionSets) {
   if (!HasAvx2()) GTEST_SKIP() << "this processor has no AVX2";
   float a[37], b[37], portable[37], wide[37];
   for (int i = 0; i < 37; ++i) {
@@ -48,6 +54,9 @@ TEST(Kernels, GiveTheSameBitsOnBothInstructionSets) {
   }
   AddPortable(a, b, portable, 37);
   AddAvx2(a, b, wide, 37);
+  for (int i = 0; i < 37; ++i) EXPECT_EQ(portable[i], wide[i]) << i;
+  if (!HasAvx512()) GTEST_SKIP() << "this processor has no AVX-512";
+  AddAvx512(a, b, wide, 37);
   for (int i = 0; i < 37; ++i) EXPECT_EQ(portable[i], wide[i]) << i;
 }
 
