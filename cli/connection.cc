@@ -140,7 +140,7 @@ void Connection::Prepare(grpc::ClientContext& context) const {
 
 absl::Status Connection::Explain(const grpc::Status& status,
                                  const grpc::ClientContext& context) const {
-  const absl::Status told = rpc::FromGrpc(status);
+  absl::Status told = rpc::FromGrpc(status);
   if (told.ok()) return told;
   if (absl::IsUnavailable(told)) LTML_RETURN_IF_ERROR(CheckTls());
   std::string message(told.message());

@@ -191,7 +191,7 @@ absl::Status PrintLogs(Connection& connection, const LogOptions& options, const 
         while (reader->Read(&chunk)) {
           *any = true;
           request.set_resume_after(chunk.position());
-          const absl::Status printed =
+          absl::Status printed =
               context.json() ? PrintJson(chunk, true)
                              : PrintText(prefixer.Apply(chunk, options.ranks.size() != 1));
           (void)std::fflush(stdout);

@@ -182,7 +182,7 @@ absl::Status Wait(const WaitArguments& arguments, Context& context) {
 std::shared_ptr<JobArguments> AddJob(CLI::App& program, const std::string& name,
                                      const std::string& description, Context& context,
                                      absl::Status (*run)(const JobArguments&, Context&)) {
-  const auto arguments = std::make_shared<JobArguments>();
+  auto arguments = std::make_shared<JobArguments>();
   CLI::App* command =
       AddServerCommand(program, name, description,
                        fmt::format("ltml {} 20261124-103940-clipart-ce0734a8", name), arguments);

@@ -170,7 +170,7 @@ void LogEvent(LogLevel level, std::string_view event, std::string_view fields) {
 }
 
 std::string LogValue(std::string_view text) {
-  const std::string visible = Visible(text);
+  std::string visible = Visible(text);
   const bool plain =
       !text.empty() && visible == text && text.find_first_of(" \"\\=") == std::string_view::npos;
   if (plain) return visible;

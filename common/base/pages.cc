@@ -45,12 +45,10 @@ void Pages::Map() {
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (whole == MAP_FAILED) throw std::bad_alloc();
   // What lies before the first border of a huge page, and behind the last one, goes back at once.
-  const auto start = reinterpret_cast<uintptr_t>(whole);
-  const uintptr_t aligned = (start + kHugePage - 1) / kHugePage * kHugePage;
-  if (aligned > start) ::munmap(whole, aligned - start);
-  const uintptr_t rest = start + kHugePage - aligned;
-  if (rest > 0) ::munmap(reinterpret_cast<void*>(aligned + size_), rest);
-  auto* const data = reinterpret_cast<std::byte*>(aligned);
+  const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(whole) % kHugePage) % kHugePage;
+  auto* const data = static_cast<std::byte*>(whole) + before;
+  if (before > 0) ::munmap(whole, before);
+  ::munmap(data + size_, kHugePage - before);
   (void)::madvise(data, size_, MADV_HUGEPAGE);
   data_ = std::unique_ptr<std::byte[], Release>(data, Release(size_));
 }

@@ -137,7 +137,7 @@ absl::Status ProbeTls(const std::string& address, const TlsFiles& files,
   if (session == nullptr) return absl::OkStatus();
   const PipeSignalsHeld held;
   ERR_clear_error();
-  const absl::Status judged = Probe(session.get(), socket->number(), deadline);
+  absl::Status judged = Probe(session.get(), socket->number(), deadline);
   ERR_clear_error();
   return judged;
 }

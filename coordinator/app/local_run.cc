@@ -81,7 +81,7 @@ absl::StatusOr<jobs::RunOutcome> RunLocally(const LocalRunOptions& options) {
   attempt.events = options.events;
   attempt.interrupt = options.interrupt;
   LTML_ASSIGN_OR_RETURN(const auto run, AttemptRun::Create(std::move(attempt)));
-  const absl::StatusOr<jobs::RunOutcome> outcome = run->Run();
+  absl::StatusOr<jobs::RunOutcome> outcome = run->Run();
   if (absl::IsFailedPrecondition(outcome.status()) || absl::IsCancelled(outcome.status())) {
     std::error_code ignored;
     std::filesystem::remove_all(run::AttemptFolder(options.folder, epoch), ignored);

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -233,7 +234,7 @@ void AddRenew(CLI::App& program, absl::Status& status) {
   renew->callback([folder, &status] { status = Renew(*folder); });
 }
 
-int Main(int argc, char** argv) {
+int Run(int argc, char** argv) {
   CLI::App program("The server of a pool: takes training jobs, places and runs them");
   program.require_subcommand(1);
   absl::Status status;
@@ -253,4 +254,11 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace ltml::coordinator
 
-int main(int argc, char** argv) { return ltml::coordinator::Main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return ltml::coordinator::Run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "ltmld: internal error: %s\n", error.what());
+    return 1;
+  }
+}

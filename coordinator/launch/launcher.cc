@@ -48,7 +48,7 @@ absl::StatusOr<std::filesystem::path> FindWorker(const std::filesystem::path& fo
   const char* given = std::getenv("LTML_WORKER");
   if (given != nullptr && *given != '\0') return FindProgram(std::filesystem::absolute(given));
   if (!on_gpu) return FindProgram(folder / "ltml-worker");
-  const auto found = FindProgram(folder / "ltml-worker-cuda");
+  auto found = FindProgram(folder / "ltml-worker-cuda");
   if (found.ok()) return found;
   return absl::NotFoundError(
       fmt::format("resources.device is \"cuda\", but there is no program '{}': build the GPU part "

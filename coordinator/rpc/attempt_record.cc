@@ -57,7 +57,8 @@ absl::StatusOr<RecordedAttempt> ReadRecord(const std::vector<v1::JournalEntry>& 
     if (entry.has_window()) {
       auto window = ReadWindow(entry.window(), classes);
       if (!window.ok()) return Unreadable(window.status());
-      windows[window->window] = *std::move(window);
+      const int64_t number = window->window;
+      windows.insert_or_assign(number, *std::move(window));
     }
     if (entry.has_finished()) finished[entry.finished().rank()] = entry.finished();
     if (entry.has_failure()) failures[entry.failure().rank()] = entry.failure();

@@ -227,8 +227,7 @@ void LiveAttempt::RecordEnd(int rank, const v1::WorkerMessage& message) {
     entry.mutable_failure()->set_rank(rank);
     *entry.mutable_failure()->mutable_failure() = message.failure();
     Record(std::move(entry));
-  }
-  if (message.has_finished()) {
+  } else if (message.has_finished()) {
     entry.mutable_finished()->set_rank(rank);
     *entry.mutable_finished()->mutable_finished() = message.finished();
     for (const auto& [window, sums] : streams_.Unfolded(rank)) {

@@ -4,7 +4,7 @@
 
 #include <functional>
 #include <memory>
-#include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -27,8 +27,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
 
   // Admits the caller and checks the request; false: the call is finished with the error.
   template <typename Request>
-  bool Begin(const Request& request, std::string subject) {
-    call_.set_subject(std::move(subject));
+  bool Begin(const Request& request, std::string_view subject) {
+    call_.set_subject(subject);
     absl::Status status = call_.Admit();
     if (status.ok()) status = Check(request);
     if (!status.ok()) End(status);
@@ -39,8 +39,9 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
 
   template <typename Response>
   void End(absl::StatusOr<Response> result, Response* response) {
-    if (result.ok()) *response = *std::move(result);
-    End(result.status());
+    const absl::Status status = result.status();
+    if (status.ok()) *response = *std::move(result);
+    End(status);
   }
 
   // For a manager's `done`.  Dropped without a call, it ends the call with UNAVAILABLE.

@@ -239,7 +239,7 @@ void Manager::Undrain(const std::string& host, const Actor& /*actor*/, HostDone 
 void Manager::SetHost(v1::HostRecord record, const std::string& preempt_reason, HostDone done) {
   const std::string host = record.name();
   if (!hosts_.Has(host)) {
-    replies_.Post([host, done] {
+    replies_.Post([host, done = std::move(done)] {
       done(
           absl::NotFoundError(fmt::format("there is no host '{}'; `ltml hosts` lists them", host)));
     });
@@ -249,7 +249,8 @@ void Manager::SetHost(v1::HostRecord record, const std::string& preempt_reason, 
   if (record.drained()) *record.mutable_cooldown_end() = hosts_.Record(host).cooldown_end();
   jobs::Change change;
   change.hosts.push_back(record);
-  SendCommit(std::move(change), [this, record, preempt_reason, done](const absl::Status& status) {
+  SendCommit(std::move(change), [this, record, preempt_reason,
+                                 done = std::move(done)](const absl::Status& status) {
     absl::StatusOr<v1::Host> result = status.ok() ? absl::StatusOr<v1::Host>(v1::Host()) : status;
     if (status.ok()) {
       const absl::MutexLock lock(&mutex_);

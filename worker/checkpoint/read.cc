@@ -44,7 +44,7 @@ absl::Status CheckVersion(const std::filesystem::path& file, int version) {
 
 // A small file whose content does not parse is as damaged as one whose digest is off.
 absl::Status ReadSmall(const std::filesystem::path& file, google::protobuf::Message* message) {
-  const absl::Status status = base::ReadJsonFile(file, message);
+  absl::Status status = base::ReadJsonFile(file, message);
   if (status.ok()) return status;
   return Damaged("'{}' is damaged: {}", file.string(), std::string(status.message()));
 }

@@ -21,7 +21,7 @@ void Frame(const float* images, int count, int height, int width, float* framed)
     std::fill_n(to, row, 0.0f);
     const int64_t image = i / (height + 2 * kFrame), y = i % (height + 2 * kFrame) - kFrame;
     if (y < 0 || y >= height) return;
-    to += kFrame * kColours;
+    to += int64_t{kFrame} * kColours;
     for (int c = 0; c < kColours; ++c) {
       const float* const from = images + (image * kColours + c) * plane + y * width;
       for (int x = 0; x < width; ++x) to[x * kColours + c] = from[x];

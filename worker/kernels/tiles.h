@@ -129,25 +129,24 @@ void OuterAny(const OuterTile& tile) {
 
 // Eight lines of eight floats, lines becoming columns of a panel.
 inline void TransposeEight(const float* from, int64_t pitch, float* to) {
-  typedef int32_t Index __attribute__((vector_size(32)));
-  constexpr Index kLow = {0, 8, 1, 9, 4, 12, 5, 13}, kHigh = {2, 10, 3, 11, 6, 14, 7, 15};
-  constexpr Index kEven = {0, 1, 8, 9, 4, 5, 12, 13}, kOdd = {2, 3, 10, 11, 6, 7, 14, 15};
-  constexpr Index kFirst = {0, 1, 2, 3, 8, 9, 10, 11}, kLast = {4, 5, 6, 7, 12, 13, 14, 15};
   Vector<8> a[8], b[8];
   for (int r = 0; r < 8; ++r) a[r] = Load<8>(from + r * pitch);
   for (int r = 0; r < 8; r += 2) {
-    b[r] = __builtin_shuffle(a[r], a[r + 1], kLow);
-    b[r + 1] = __builtin_shuffle(a[r], a[r + 1], kHigh);
+    b[r] = __builtin_shufflevector(a[r], a[r + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    b[r + 1] = __builtin_shufflevector(a[r], a[r + 1], 2, 10, 3, 11, 6, 14, 7, 15);
   }
   for (int r = 0; r < 8; r += 4) {
-    a[r] = __builtin_shuffle(b[r], b[r + 2], kEven);
-    a[r + 1] = __builtin_shuffle(b[r], b[r + 2], kOdd);
-    a[r + 2] = __builtin_shuffle(b[r + 1], b[r + 3], kEven);
-    a[r + 3] = __builtin_shuffle(b[r + 1], b[r + 3], kOdd);
+    for (int i = 0; i < 2; ++i) {
+      const Vector<8> upper = b[r + i], lower = b[r + i + 2];
+      a[r + 2 * i] = __builtin_shufflevector(upper, lower, 0, 1, 8, 9, 4, 5, 12, 13);
+      a[r + 2 * i + 1] = __builtin_shufflevector(upper, lower, 2, 3, 10, 11, 6, 7, 14, 15);
+    }
   }
   for (int r = 0; r < 4; ++r) {
-    Store<8>(to + r * kPanel, __builtin_shuffle(a[r], a[r + 4], kFirst));
-    Store<8>(to + (r + 4) * kPanel, __builtin_shuffle(a[r], a[r + 4], kLast));
+    const Vector<8> upper = a[r], lower = a[r + 4];
+    Store<8>(to + r * kPanel, __builtin_shufflevector(upper, lower, 0, 1, 2, 3, 8, 9, 10, 11));
+    Store<8>(to + (r + 4) * kPanel,
+             __builtin_shufflevector(upper, lower, 4, 5, 6, 7, 12, 13, 14, 15));
   }
 }
 

@@ -148,6 +148,7 @@ struct FeaturesNode : torch::autograd::Function<FeaturesNode> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): LibTorch keeps numbers, not pointers.
     const auto* pass = reinterpret_cast<const Pass*>(context->saved_data["pass"].toInt());
     std::vector<const float*> pointers;
     for (size_t i = 0; i < gradients.size(); ++i) {

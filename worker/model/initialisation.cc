@@ -59,7 +59,7 @@ LTML_KERNEL double Coordinate(uint32_t bits) {
 
 // Points in the square, each of which becomes two independent standard normal numbers if it lies in
 // the unit circle.
-constexpr int kBlock = 512;
+constexpr size_t kBlock = 512;
 struct Points {
   uint32_t high[kBlock], low[kBlock];
   double square[kBlock], first[kBlock], second[kBlock];
@@ -86,7 +86,7 @@ class NormalPairs {
   void Make(uint64_t first_pair, int count) {
     // A point misses with probability 0.22: 2^-141 for all 64.
     constexpr uint64_t kAttempts = 64;
-    std::iota(pending_, pending_ + count, 0);
+    std::iota(pending_, pending_ + count, uint64_t{0});
     for (uint64_t attempt = 0; attempt < kAttempts && count > 0; ++attempt) {
       for (int i = 0; i < count; ++i) {
         const uint64_t bits = numbers_.At((first_pair + pending_[i]) * kAttempts + attempt);
@@ -114,7 +114,7 @@ class NormalPairs {
 
   const Numbers& numbers_;
   Points points_;
-  int pending_[kBlock];
+  uint64_t pending_[kBlock];
   double values_[2 * kBlock];
 };
 

@@ -74,7 +74,7 @@ CompensationTensors CompensationTensors::From(const statistics::Compensation& co
 LossTerms Loss(const Logits& logits, const at::Tensor& labels_u_BK, const at::Tensor& labels_r_BK,
                const at::Tensor& rho_K, const CompensationTensors& compensation,
                const LossOptions& options) {
-  const at::Tensor zero = ZeroLike(logits);
+  at::Tensor zero = ZeroLike(logits);
   const double divisor =
       static_cast<double>(options.global_batch) * static_cast<double>(rho_K.size(0));
   const auto classification = [&](const at::Tensor& z_BK, const at::Tensor& y_BK, int branch) {

@@ -1,5 +1,7 @@
 #include "worker/model/resnet.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace ltml::model {
@@ -46,8 +48,9 @@ ResnetPlan PlanOf(Architecture architecture, int width) {
 Block::Block(TensorList& tensors, const std::string& name, const ResnetPlan& plan, int64_t in,
              int64_t planes, int64_t stride) {
   for (const auto& shape : PathOf(plan, in, planes, stride)) {
-    const std::string number = std::to_string(path_.size() + 1);
-    path_.emplace_back(tensors, name + ".conv" + number, name + ".bn" + number, shape);
+    const size_t number = path_.size() + 1;
+    path_.emplace_back(tensors, fmt::format("{}.conv{}", name, number),
+                       fmt::format("{}.bn{}", name, number), shape);
   }
   const int64_t out = plan.bottleneck ? planes * 4 : planes;
   if (stride == 1 && in == out) return;

@@ -47,7 +47,8 @@ class Scorer {
   absl::StatusOr<at::Tensor> TensorOf(const EvaluationBatch& batch) const {
     const int64_t values = std::ssize(batch.pixels_B3HW);
     const int64_t rows = source_.batch();
-    const int64_t size = std::llround(std::sqrt(static_cast<double>(values / (3 * rows))));
+    const int64_t pixels = values / (3 * rows);
+    const int64_t size = std::llround(std::sqrt(static_cast<double>(pixels)));
     if (size < 1 || values != rows * 3 * size * size || batch.images > rows ||
         batch.first_image < 0 || batch.first_image + batch.images > source_.images()) {
       return absl::InternalError(fmt::format(

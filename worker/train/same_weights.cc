@@ -17,7 +17,7 @@
 namespace ltml::train {
 namespace {
 
-constexpr int kDigestWords = 4;
+constexpr std::ptrdiff_t kDigestWords = 4;
 using DigestWords = std::array<int64_t, kDigestWords>;
 
 DigestWords DigestOf(const std::vector<at::Tensor>& flat) {
@@ -29,7 +29,7 @@ DigestWords DigestOf(const std::vector<at::Tensor>& flat) {
   }
   const std::string hex = sha.HexDigest();
   DigestWords words{};
-  for (int i = 0; i < kDigestWords; ++i) {
+  for (std::ptrdiff_t i = 0; i < kDigestWords; ++i) {
     uint64_t word = 0;
     std::from_chars(hex.data() + 16 * i, hex.data() + 16 * (i + 1), word, 16);
     words[i] = std::bit_cast<int64_t>(word);
