@@ -191,9 +191,9 @@ absl::Status PrintLogs(Connection& connection, const LogOptions& options, const 
         while (reader->Read(&chunk)) {
           *any = true;
           request.set_resume_after(chunk.position());
-          absl::Status printed =
-              context.json() ? PrintJson(chunk, true)
-                             : PrintText(prefixer.Apply(chunk, options.ranks.size() != 1));
+          absl::Status printed = context.json()
+                                     ? PrintJson(chunk, true)
+                                     : PrintText(prefixer.Apply(chunk, options.ranks.size() != 1));
           (void)std::fflush(stdout);
           if (!printed.ok()) {
             call.TryCancel();
