@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What monitoring costs training: the same job by turns on a server that is scraped every second, with
 its page open, and on one that serves no HTTP.  Two ranks on one machine, which the server shares.
-Example: LTML_BIN=build/bin python3 tests/benchmark/monitoring_cost.py"""
+Example: LTML_BIN=build/bin /usr/bin/python3 tests/benchmark/monitoring_cost.py"""
 import argparse
 import json
 import pathlib

@@ -3,7 +3,7 @@ mpirun of the same program with the same arguments on the same data, in pairs on
 The bare one finds a coordinator that is there already, on a Unix socket and without a store; ltmld
 takes the job over mTLS, stores it (synchronous=FULL), places it, starts supervisor and mpirun, and
 sweeps.
-Example: ninja -C build bare_coordinator && LTML_BIN=build/bin python3 tests/benchmark/overhead_benchmark.py"""
+Example: ninja -C build bare_coordinator && LTML_BIN=build/bin /usr/bin/python3 tests/benchmark/overhead_benchmark.py"""
 import json
 import os
 import pathlib

@@ -1,6 +1,6 @@
 """Speed of the service with a real ltmld over mTLS (synchronous=FULL), client and server on one
 machine.  Nothing is trained: the host is drained.
-Example: LTML_BIN=build/bin python3 tests/benchmark/service_benchmark.py"""
+Example: LTML_BIN=build/bin /usr/bin/python3 tests/benchmark/service_benchmark.py"""
 import pathlib
 import statistics
 import sys

@@ -2,7 +2,7 @@
 (synchronous=FULL).  25 jobs of 8 ranks; each rank is a real session with a heartbeat a second, and
 all together report 1,000 windows of 80 classes a second.  Nothing is trained: load_ranks stands in
 mpirun's place.
-Example: ninja -C build load_ranks && LTML_BIN=build/bin python3 tests/benchmark/sessions_benchmark.py"""
+Example: ninja -C build load_ranks && LTML_BIN=build/bin /usr/bin/python3 tests/benchmark/sessions_benchmark.py"""
 import collections
 import json
 import os
