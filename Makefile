@@ -21,10 +21,14 @@ bench: build
 	for one in service sessions overhead; do /usr/bin/python3 tests/benchmark/$${one}_benchmark.py || exit; done
 	@if [ -x .deps/peers/bin/python ]; then tests/benchmark/compare.py; \
 	else echo 'comparisons with peers are left out: scripts/peers installs the peers'; fi
-asan tsan: setup
-	cmake --preset $(if $(filter asan,$@),asan-ubsan,tsan)
-	ninja -C build/$(if $(filter asan,$@),asan-ubsan,tsan)
-	ctest --test-dir build/$(if $(filter asan,$@),asan-ubsan,tsan) -L unit --output-on-failure
+asan: setup
+	cmake --preset asan-ubsan
+	ninja -C build/asan-ubsan
+	ctest --test-dir build/asan-ubsan -L unit --output-on-failure
+tsan: setup
+	cmake --preset tsan
+	ninja -C build/tsan thread_tests
+	ctest --test-dir build/tsan -L threads --output-on-failure --no-tests=error
 cuda:
 	scripts/cuda
 	ctest --test-dir build -L gpu --output-on-failure --no-tests=error

@@ -45,6 +45,10 @@ function(ltml_test name)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "OMP_NUM_THREADS=1")
+  if(name IN_LIST ltml_thread_tests)
+    set_property(TEST ${name} APPEND PROPERTY LABELS threads)
+    add_dependencies(thread_tests ${name})
+  endif()
   if(NOT ARG_LABEL STREQUAL unit)
     # Processes with deadlines: they get the machine to themselves.
     set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)

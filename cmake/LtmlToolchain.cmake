@@ -36,3 +36,23 @@ if(LTML_SANITIZE)
   add_compile_options(-fsanitize=${LTML_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${LTML_SANITIZE})
 endif()
+if(LTML_SANITIZE STREQUAL "thread")
+  # Programs of threads without gRPC, LibTorch and OpenMP, which are not compiled for it either.
+  set(ltml_thread_tests base_test collective_test coordinator_test jobs_test launch_test metrics_test
+    monitoring_test nccl_fake_test process_test sampling_test service_test store_test streams_test
+    tensorboard_test unit_data)
+  add_custom_target(thread_tests)
+  add_library(ltml_tsan STATIC ${CMAKE_CURRENT_LIST_DIR}/tsan_abseil.cc)
+  target_link_libraries(ltml_warnings INTERFACE ltml_tsan)
+  foreach(name
+      _ZN4absl7debian35Mutex4LockEv
+      _ZN4absl7debian35Mutex6UnlockEv
+      _ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE
+      _ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE
+      _ZN4absl7debian35MutexD1Ev
+      _ZN4absl7debian312Notification6NotifyEv
+      _ZNK4absl7debian312Notification19WaitForNotificationEv
+      _ZNK4absl7debian312Notification30WaitForNotificationWithTimeoutENS0_8DurationE)
+    add_link_options(-Wl,--wrap=${name})
+  endforeach()
+endif()
