@@ -55,9 +55,10 @@ function(ltml_test name)
   endif()
 endfunction()
 
-# Tests of a unit test program once more with fewer instructions (common/base/cpu.h).
+# ltml_test_simd(NAME FILTER VALUE...): tests of a program once more with LTML_SIMD=VALUE
+# (common/base/cpu.h).
 function(ltml_test_simd name filter)
-  foreach(simd portable avx2)
+  foreach(simd ${ARGN})
     add_test(NAME ${name}_${simd} COMMAND ${name} --gtest_filter=${filter}
       WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(${name}_${simd} PROPERTIES LABELS unit TIMEOUT 120

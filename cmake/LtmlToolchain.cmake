@@ -37,7 +37,8 @@ if(LTML_SANITIZE)
   add_link_options(-fsanitize=${LTML_SANITIZE})
 endif()
 if(LTML_SANITIZE STREQUAL "thread")
-  # Programs of threads without gRPC, LibTorch and OpenMP, which are not compiled for it either.
+  # Programs of threads that use no gRPC, LibTorch and OpenMP, which are not compiled for it either;
+  # nccl_fake_test is there with LTML_CUDA alone.
   set(ltml_thread_tests base_test collective_test coordinator_test jobs_test launch_test metrics_test
     monitoring_test nccl_fake_test process_test sampling_test service_test store_test streams_test
     tensorboard_test unit_data)

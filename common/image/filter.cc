@@ -18,7 +18,7 @@ int PrecisionFor(double largest_weight) {
   return precision;
 }
 
-// To the next integer, halves up; 0 for what is below.
+// To the nearest integer, halves up; 0 for what is below 0.
 int Rounded(double value) { return static_cast<int>(std::max(value + 0.5, 0.0)); }
 
 // Triangle of half-width max(scale, 1) around each output's centre, in samples from low() on.

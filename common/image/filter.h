@@ -14,10 +14,10 @@ struct Axis {
 };
 
 // Weights of each wanted output in fixed point: output i is the sum over j < counts[i] of
-// weights[i * stride + j] * input[starts[i] + j], rounded and shifted right by `precision`. Weights
-// behind the counts are 0, up to a stride that is a multiple of 4.
-//   w(j) = max(0, 1 - |j + 1/2 - centre| / max(scale, 1)), cut at the borders of [begin, end), sum
-//   1:
+// weights[i * stride + j] * input[starts[i] + j], rounded and shifted right by `precision`, which
+// is at least 14. Weights behind the counts are 0, up to a stride that is a multiple of 4.
+//   w(j) = max(0, 1 - |j + 1/2 - centre| / max(scale, 1)), cut at the borders of [begin, end), with
+//   a sum of 1:
 // the triangle of torchvision and Pillow, widened when shrinking.
 class Filter {
  public:

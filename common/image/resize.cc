@@ -113,10 +113,10 @@ const uint8_t* Resizer::SafeRow(const View& view, int y) {
   const size_t row_bytes = size_t{3} * view.width;
   if (y + 1 < view.height && view.stride >= ResizeKernels::kOverread) return view.row(y);
   const size_t place = (row_bytes + ResizeKernels::kOverread) * (y % ResizeKernels::kRows);
-  last_row_.resize(
-      std::max(last_row_.size(), ResizeKernels::kRows * (row_bytes + ResizeKernels::kOverread)));
-  std::copy_n(view.row(y), row_bytes, last_row_.data() + place);
-  return last_row_.data() + place;
+  copied_rows_.resize(
+      std::max(copied_rows_.size(), ResizeKernels::kRows * (row_bytes + ResizeKernels::kOverread)));
+  std::copy_n(view.row(y), row_bytes, copied_rows_.data() + place);
+  return copied_rows_.data() + place;
 }
 
 absl::StatusOr<Image> Resize(const Image& image, Box box, int out_width, int out_height) {

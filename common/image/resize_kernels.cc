@@ -12,9 +12,7 @@
 namespace ltml::image {
 namespace {
 
-int32_t HalfOf(const Filter& filter) {
-  return filter.precision() > 0 ? 1 << (filter.precision() - 1) : 0;
-}
+int32_t HalfOf(const Filter& filter) { return 1 << (filter.precision() - 1); }
 
 uint32_t Clamped(int32_t sum, int precision) {
   return static_cast<uint32_t>(std::clamp(sum >> precision, 0, 255));

@@ -52,7 +52,7 @@ class Resizer {
   const uint8_t* SafeRow(const View& view, int y);
 
   Filter across_, down_;
-  std::vector<uint8_t> last_row_;
+  std::vector<uint8_t> copied_rows_;
   std::vector<uint32_t> between_;
   std::vector<uint32_t> out_;
 };

@@ -128,6 +128,8 @@ class WithData(unittest.TestCase):
     def train(self, job, run_folder, *arguments, code=0, env=None):
         result = run('train', job, '--run', run_folder, *arguments, env=env)
         self.assertEqual(result.returncode, code, result.stderr[-3000:])
+        if code == 0:
+            self.assertNotIn('coordinator_disconnected', result.stderr)
         return result
 
     def start(self, job, run_folder, *arguments):

@@ -19,6 +19,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// For a write whose connection has ended.
+constexpr absl::Duration kWriteLimit = absl::Milliseconds(500);
+
 double Seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -141,9 +144,11 @@ void Link::Detach(Call& call) {
   absl::MutexLock lock(&mutex_);
   call_ = nullptr;
   writable_ = false;
-  // A write to a broken connection may wait for room; cancelling frees it.
-  if (writing_) call.context.TryCancel();
   const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !writing_; };
+  // The coordinator answers the last message, and the writer may not know yet that it is written.
+  if (mutex_.AwaitWithTimeout(absl::Condition(&idle), kWriteLimit)) return;
+  // A write to a broken connection may wait for room; cancelling frees it.
+  call.context.TryCancel();
   mutex_.Await(absl::Condition(&idle));
 }
 

@@ -132,6 +132,7 @@ struct Ring {
     std::vector<Operation> operations;  // by rank
     int arrived = 0;
     bool done = false;
+    bool broken = false;  // a rank is gone, and its memory with it
   };
   std::map<int, Round> rounds;  // by number
 };
@@ -192,20 +193,25 @@ ncclResult_t Poll(Locked& held, ncclComm& communicator) {
   return ncclSuccess;
 }
 
-// Its stream waits for the other ranks, or for the abortion.
+// The last rank to come does the work of all.
+void Meet(Locked& held, Ring& ring, Ring::Round& round, int rank, const Operation& operation,
+          const bool& aborted) {
+  round.operations.resize(ring.ranks);
+  round.operations[rank] = operation;
+  if (++round.arrived == ring.ranks && !round.broken) {
+    Run(round.operations);
+    round.done = true;
+    changed.notify_all();
+  }
+  changed.wait(held, [&] { return round.done || aborted; });
+  round.broken = !round.done;
+}
+
 void TakeUp(Locked& held, ncclComm& communicator, const Operation& operation, cudaStream_t stream) {
   stream->Give(held,
                [ring = communicator.ring, rank = communicator.rank, number = communicator.rounds++,
                 aborted = communicator.aborted, operation](Locked& inner) {
-                 Ring::Round& round = ring->rounds[number];
-                 round.operations.resize(ring->ranks);
-                 round.operations[rank] = operation;
-                 if (++round.arrived == ring->ranks) {
-                   Run(round.operations);
-                   round.done = true;
-                   changed.notify_all();
-                 }
-                 changed.wait(inner, [&] { return round.done || *aborted; });
+                 Meet(inner, *ring, ring->rounds[number], rank, operation, *aborted);
                });
 }
 
@@ -222,7 +228,6 @@ ncclResult_t Start(ncclComm& communicator, const Operation& operation, cudaStrea
     stream->Give(inner, [aborted = communicator.aborted](Locked& waiting) {
       changed.wait(waiting, [&] { return *aborted; });
     });
-    communicator.polls_left = 0;
     communicator.error = ncclRemoteError;
   };
   return ncclInProgress;

@@ -62,9 +62,11 @@ void OnTwoRanks(std::chrono::nanoseconds call_limit,
 // Memory of the GPU can be freed, so no work is left on it; and the failure is kept.
 void ExpectOver(train::Collective& collective, const absl::Status& status) {
   const auto begin = std::chrono::steady_clock::now();
-  const Array other;
-  EXPECT_EQ(collective.AllReduceSum(other.buffer(), kLimit), status);
-  EXPECT_EQ(collective.Follow(collective.StartAllReduceSum(other.buffer()), kLimit), status);
+  {
+    const Array other;
+    EXPECT_EQ(collective.AllReduceSum(other.buffer(), kLimit), status);
+    EXPECT_EQ(collective.Follow(collective.StartAllReduceSum(other.buffer()), kLimit), status);
+  }
   EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(5));
 }
 

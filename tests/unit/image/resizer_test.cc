@@ -134,6 +134,22 @@ TEST(Resizer, ReadsViewsWithAStride) {
   EXPECT_EQ(got, expected);
 }
 
+// Rows so short that the kernels may not read behind any of them.
+TEST(Resizer, ReadsNarrowPictures) {
+  const Image image = Random(30, 9, 8);
+  const View all = *ViewOf(image);
+  for (const int width : {1, 2, 5}) {
+    Image narrow{width, 9, {}};
+    for (int y = 0; y < 9; ++y) {
+      narrow.rgb.insert(narrow.rgb.end(), all.row(y) + 3 * 7, all.row(y) + 3 * (7 + width));
+    }
+    const double right = width;
+    Resizer resizer, other;
+    const auto got = Pixels(resizer, *ViewOf(narrow), {{0, 0, right, 9}, 6, 7, {0, 0, 6, 7}});
+    EXPECT_EQ(got, Pixels(other, all, {{7, 0, 7 + right, 9}, 6, 7, {0, 0, 6, 7}})) << width;
+  }
+}
+
 TEST(Resizer, RefusesAreasAndWindowsOutside) {
   const Image image = Random(8, 6, 6);
   const View view = *ViewOf(image);
