@@ -11,7 +11,8 @@
 //
 // For the same bits everywhere write one LTML_KERNEL body and call it from all.  No version may
 // fuse a multiplication with an addition: a file with floating point in LTML_AVX512, which can, is
-// compiled with -ffp-contract=off.  A lambda does not get the instruction set of the function around it.
+// compiled with -ffp-contract=off.  A lambda does not get the instruction set of the function
+// around it.
 #if defined(__x86_64__)
 #define LTML_AVX2 __attribute__((target("avx2")))
 #define LTML_AVX512 __attribute__((target("avx512bw,avx512vl")))
