@@ -421,6 +421,7 @@ TEST_F(SessionTest, ACoordinatorThatComesBackWithinTheLeaseGetsEverythingAgain) 
   StartServer();
   const auto session = Open(RankOptions(0));
   ASSERT_NE(session, nullptr);
+  ASSERT_TRUE(told_.AwaitCount(1));
   server_.reset();
   session->Report(0, Sums(0, 0));
   session->Step({.step = 4});
