@@ -34,6 +34,11 @@ bool aborts_held = false;
 std::set<cudaStream_t> streams;
 thread_local int current_device = 0;
 
+void Tally(int Census::*what, int change) {
+  const Locked held(lock);
+  census.*what += change;
+}
+
 // A recording of an event.
 struct Mark {
   bool done = false;
@@ -281,8 +286,7 @@ cudaError_t cudaDeviceSynchronize() {
 
 cudaError_t cudaMalloc(void** data, size_t bytes) {
   *data = std::malloc(bytes);
-  const Locked held(lock);
-  ++census.arrays;
+  Tally(&Census::arrays, 1);
   return cudaSuccess;
 }
 
@@ -290,8 +294,7 @@ cudaError_t cudaMalloc(void** data, size_t bytes) {
 cudaError_t cudaFree(void* data) {
   AwaitDevice(current_device);
   std::free(data);
-  const Locked held(lock);
-  --census.arrays;
+  Tally(&Census::arrays, -1);
   return cudaSuccess;
 }
 
@@ -320,15 +323,13 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned /*flags*/,
                                          int /*priority*/) {
   *stream = new CUstream_st;
-  const Locked held(lock);
-  ++census.streams;
+  Tally(&Census::streams, 1);
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   delete stream;
-  const Locked held(lock);
-  --census.streams;
+  Tally(&Census::streams, -1);
   return cudaSuccess;
 }
 
@@ -351,15 +352,13 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned /*flags*/) {
   *event = new CUevent_st;
-  const Locked held(lock);
-  ++census.events;
+  Tally(&Census::events, 1);
   return cudaSuccess;
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
-  const Locked held(lock);
-  --census.events;
+  Tally(&Census::events, -1);
   return cudaSuccess;
 }
 

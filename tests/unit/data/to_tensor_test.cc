@@ -91,7 +91,7 @@ TEST(ToTensor, NormalisesAsTheGoldenValuesDo) {
 TEST(ToTensor, InterleavesTheSameValuesAndTouchesNothingElse) {
   const std::vector<JitterStep> jitter = {
       {Jitter::kSaturation, 0.7f}, {Jitter::kContrast, 1.3f}, {Jitter::kBrightness, 0.9f}};
-  for (const size_t count : {1, 7, 15, 16, 17, 1000}) {
+  for (const size_t count : {1, 7, 15, 16, 17, 255, 256, 257, 1000}) {
     const auto pixels = Random(count, 5);
     std::vector<float> planes(3 * count + 1, 7.0f), interleaved(3 * count + 1, 7.0f);
     ToTensor(pixels, jitter, Layout::kPlanes, std::span(planes).first(3 * count));
@@ -110,7 +110,7 @@ void ExpectSame(decltype(ToTensor)* wide) {
       {{Jitter::kContrast, 0.61f}, {Jitter::kSaturation, 1.37f}, {Jitter::kBrightness, 1.2f}},
       {{Jitter::kBrightness, 1.39f}, {Jitter::kSaturation, 0.66f}, {Jitter::kContrast, 1.4f}}};
   for (const auto& jitter : orders) {
-    for (const size_t count : {3, 16, 1029, 50176}) {
+    for (const size_t count : {3, 16, 256, 1029, 50176}) {
       const auto pixels = Random(count, 9);
       for (const Layout layout : {Layout::kPlanes, Layout::kInterleaved}) {
         std::vector<float> expected(3 * count), got(3 * count);
